@@ -1,0 +1,436 @@
+/* nacre: a store for versioned filesystem images.
+ *
+ * This header is the whole library. It reads from simple to expert; the command nacre uses nothing else.
+ *
+ * THE NOUNS
+ *   layer    one changeset of a file system: a tar archive, known by its diff ID, the digest of its plain bytes
+ *   node     one entry of the graph: a 64-hex ID, a JSON description, at most one parent, and a layer or none
+ *   image    a node that carries a config (its ID is the config's digest), or that came from Docker's graph of 2015
+ *   name     docker.io/library/alpine:latest, shown short as alpine:latest; points at an image
+ *   store    a directory that holds all of this; any number of processes may use it at once, no daemon
+ *
+ * CAVEATS FIRST
+ *   - A store belongs on a local file system (ext4, xfs, btrfs, tmpfs). Network file systems whose locks do not reach
+ *     other machines make two machines one another's danger.
+ *   - What a function reported as done survives a power cut, if the disk keeps what it confirms as flushed. What was
+ *     under way leaves nothing behind that the next writer does not sweep.
+ *   - Keeping owners, devices and mounts needs root, or a user namespace that maps the IDs.
+ *   - After fork() the child must not use a store opened by the parent.
+ *   - The library never prints, exits, aborts, changes the directory, the umask or signal handlers.
+ *
+ * ERRORS
+ *   Functions return 0 (or a documented positive extra) when done and a negative code of enum nacre_code otherwise.
+ *   The struct nacre_error may be NULL; where given, it holds a sentence that names the thing and the reason.
+ *   Out-parameters are written only on success.
+ *
+ * OWNERSHIP
+ *   Arguments are borrowed until the function returns. What is given to the caller says how it is freed; all the
+ *   nacre_*_free functions accept NULL. Pointers inside a struct live as long as the struct.
+ *
+ * THREADS
+ *   One store may be used by any number of threads. Everything else belongs to one thread at a time.
+ *
+ * UNITS
+ *   Sizes are bytes. Times are seconds since 1970 UTC plus nanoseconds. IDs are lowercase hex; digests are written
+ *   "sha256:" and 64 hex digits, as in the OCI image specification. */
+#ifndef NACRE_H
+#define NACRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NACRE_VERSION_MAJOR 0
+#define NACRE_VERSION_MINOR 1
+#define NACRE_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define NACRE_API __attribute__((visibility("default")))
+#else
+#define NACRE_API
+#endif
+
+/* --- errors --------------------------------------------------------------------------------------------------- */
+
+/* Whose fault, and what next. */
+enum nacre_code {
+	NACRE_E_INVALID = -1,		/* the caller asked for something that has no meaning */
+	NACRE_E_BADDATA = -2,		/* the input lies or is damaged */
+	NACRE_E_CORRUPT = -3,		/* the store's own files contradict each other */
+	NACRE_E_NOTFOUND = -4,
+	NACRE_E_EXISTS = -5,
+	NACRE_E_AMBIGUOUS = -6,		/* a prefix fits several; the message lists at most five */
+	NACRE_E_INUSE = -7,		/* mounted, named, or needed by another */
+	NACRE_E_BUSY = -8,		/* another process is at it; try again */
+	NACRE_E_DIGEST = -9,		/* bytes do not have the digest that was promised */
+	NACRE_E_LIMIT = -10,		/* larger than a named limit */
+	NACRE_E_NOSPACE = -11,
+	NACRE_E_IO = -12,
+	NACRE_E_NOMEM = -13,
+	NACRE_E_UNSUPPORTED = -14,	/* the machine, or this build, cannot do it */
+	NACRE_E_AUTH = -15,		/* a registry refused the credentials */
+	NACRE_E_REMOTE = -16,		/* a registry cannot be reached or misbehaves */
+	NACRE_E_CANCELLED = -17,
+	NACRE_E_DENIED = -18,		/* the system refused: permissions, read-only */
+};
+
+struct nacre_error {
+	int code;			/* enum nacre_code */
+	int sys;			/* errno, or 0 */
+	char msg[504];			/* one sentence, UTF-8, no newline */
+};
+
+/* "not found", "bad data", … for a code; never NULL. Thread-safe. */
+NACRE_API const char *nacre_code_text(int code);
+
+/* "0.1.0". Thread-safe. */
+NACRE_API const char *nacre_version(void);
+
+/* --- progress and cancelling ----------------------------------------------------------------------------------- */
+
+enum nacre_event {
+	NACRE_EVENT_START,		/* work on an object begins */
+	NACRE_EVENT_BYTES,		/* more of it is done */
+	NACRE_EVENT_DONE,
+	NACRE_EVENT_SKIPPED,		/* it was there already */
+};
+
+struct nacre_progress {
+	/* Called from the thread that runs the operation. id is the object ("sha256:…", a file name), what a short
+	 * text such as "loading layer"; current and total are bytes, total 0 when unknown. May be NULL. */
+	void (*event)(void *ctx, enum nacre_event event, const char *id, const char *what, uint64_t current,
+		      uint64_t total);
+	void *ctx;
+	/* When not NULL and not 0, the operation stops soon with NACRE_E_CANCELLED and leaves the store as it was. May
+	 * be set from a signal handler. */
+	const volatile int *cancel;
+};
+
+/* --- stores ---------------------------------------------------------------------------------------------------- */
+
+struct nacre_store;
+
+enum nacre_open_flags {
+	NACRE_OPEN_READONLY = 1,	/* write nothing, not even locks; works on a read-only file system */
+	NACRE_OPEN_NOCREATE = 2,	/* a directory that is no store is NACRE_E_NOTFOUND rather than made one */
+	NACRE_OPEN_NOSYNC = 4,		/* never sync: for throw-away stores only; a power cut may lose all of it */
+};
+
+/* Option structs begin with their own size, set by the caller; zero in all other fields means the default. */
+struct nacre_open_options {
+	size_t size;
+	unsigned flags;			/* enum nacre_open_flags */
+	const char *driver;		/* for a new store: "overlay", "vfs", …; NULL: the best that works here. For an
+					 * existing one: NULL, or the driver it was made with (else INVALID) */
+};
+
+/* Open a store, making it when the directory is missing or empty.
+ *
+ * root    path of the directory. Its parents must exist. Becomes 0700.
+ * options may be NULL.
+ * ret     given; nacre_store_close().
+ * fails   NACRE_E_NOTFOUND     NOCREATE or READONLY and there is no store
+ *         NACRE_E_INVALID      a directory with other things in it; another driver than the store's
+ *         NACRE_E_UNSUPPORTED  a newer layout; a driver that this machine cannot run (the message says why)
+ *         NACRE_E_DENIED       the directory belongs to another user
+ *         NACRE_E_CORRUPT      nacre.json cannot be read
+ * A memory store (driver "memory") keeps nothing on disk beside an empty root directory.
+ * Opening for writing sweeps what dead processes left behind. */
+NACRE_API int nacre_store_open(const char *root, const struct nacre_open_options *options, struct nacre_store **ret,
+			       struct nacre_error *err);
+NACRE_API void nacre_store_close(struct nacre_store *store);
+
+struct nacre_store_info {
+	char *root;			/* absolute */
+	char *driver;
+	char *backing;			/* "ext4", "xfs", "btrfs", "tmpfs", … or "0x…" */
+	unsigned layout;		/* version of the layout on disk */
+	uint64_t images, layers, names, mounts;
+};
+/* ret     given; nacre_store_info_free(). */
+NACRE_API int nacre_store_info_get(struct nacre_store *store, struct nacre_store_info **ret, struct nacre_error *err);
+NACRE_API void nacre_store_info_free(struct nacre_store_info *info);
+
+/* Which drivers there are and whether they work for a store at root (which need not exist; its nearest existing
+ * parent is probed). Calls fn for each, best first; reason is NULL when it works. */
+NACRE_API int nacre_drivers_each(const char *root,
+				 void (*fn)(void *ctx, const char *driver, const char *reason), void *ctx,
+				 struct nacre_error *err);
+
+/* --- images ---------------------------------------------------------------------------------------------------- */
+
+struct nacre_layer_info {
+	char chain_id[65];		/* the node's ID */
+	char diff_id[136];		/* digest of the plain tar; "" where a node of 2015 does not know it */
+	uint64_t size;			/* bytes of file content in the layer */
+	char blob[136];			/* digest of the kept compressed blob, or "" */
+	uint64_t blob_size;
+	unsigned users;			/* images that contain the layer */
+};
+
+struct nacre_history_info {
+	int64_t created;		/* seconds; INT64_MIN when unsaid */
+	const char *created_by, *author, *comment;	/* never NULL */
+	bool empty_layer;
+	uint64_t size;			/* of its layer; 0 for empty ones */
+};
+
+struct nacre_image {
+	char id[65];
+	const char *const *names;	/* full names, sorted; ends with NULL */
+	const char *const *digests;	/* manifest digests known for it, the first one as it came; ends with NULL */
+	int64_t created;		/* seconds */
+	uint32_t created_nsec;
+	uint64_t size;			/* of all its layers */
+	const char *architecture, *variant, *os, *author;
+	const char *user, *working_dir, *stop_signal;
+	const char *const *env, *const *cmd, *const *entrypoint, *const *exposed_ports, *const *volumes;
+	const char *const *labels;	/* key, value, key, value, …, NULL */
+	const struct nacre_layer_info *layers;	/* lowest first */
+	size_t layer_count;
+	const struct nacre_history_info *history;	/* oldest first, as in the config */
+	size_t history_count;
+	const char *config;		/* exact bytes */
+	size_t config_len;
+	const char *manifest;		/* exact bytes of the first manifest; NULL where none came */
+	size_t manifest_len;
+	const char *manifest_media_type;
+	bool v1;			/* an image of Docker's graph of 2015 */
+};
+
+/* Look up an image by name (alpine, alpine:3, alpine@sha256:…), full ID, "sha256:" and ID, or unambiguous prefix.
+ * A name wins over an ID prefix.
+ * ret     given; nacre_image_free().
+ * fails   NACRE_E_NOTFOUND, NACRE_E_AMBIGUOUS, NACRE_E_CORRUPT */
+NACRE_API int nacre_image_get(struct nacre_store *store, const char *what, struct nacre_image **ret,
+			      struct nacre_error *err);
+NACRE_API void nacre_image_free(struct nacre_image *image);
+
+struct nacre_list_options {
+	size_t size;
+	const char *reference;		/* shell pattern on repository or repository:tag; NULL: all */
+	int dangling;			/* 0: all, 1: only images without a name, -1: only those with one */
+	const char *const *labels;	/* "key" or "key=value", all must fit; ends with NULL; may be NULL */
+	const char *before, *since, *until;	/* an image (before, since: by creation) or an RFC 3339 time or duration
+						 * (until); NULL: none */
+	const char *id;			/* prefix; NULL: all */
+	const char *digest;		/* manifest digest; NULL: all */
+};
+
+struct nacre_image_list {
+	struct nacre_image **images;	/* newest first, then by ID; without history and config bytes */
+	size_t count;
+	size_t damaged;			/* images that could not be read; they are skipped */
+	char *damage;			/* one sentence on the first of them, or NULL */
+};
+/* options may be NULL. ret given; nacre_image_list_free(). */
+NACRE_API int nacre_image_list(struct nacre_store *store, const struct nacre_list_options *options,
+			       struct nacre_image_list **ret, struct nacre_error *err);
+NACRE_API void nacre_image_list_free(struct nacre_image_list *list);
+
+/* Give an image another name, durably; a name that points elsewhere moves.
+ * fails   NACRE_E_INVALID  not a name
+ *         NACRE_E_NOTFOUND, NACRE_E_AMBIGUOUS for what */
+NACRE_API int nacre_tag(struct nacre_store *store, const char *what, const char *name, struct nacre_error *err);
+/* Remove a name, never the image. */
+NACRE_API int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err);
+
+enum nacre_remove_flags {
+	NACRE_REMOVE_FORCE = 1,		/* remove the image although several names point at it */
+	NACRE_REMOVE_KEEP_PARENTS = 2,	/* leave layers that nobody needs any more */
+};
+
+/* As docker rmi: a name is removed, and with the last one the image and the layers that only it used; an ID removes the
+ * image when it has at most one name.
+ * step    called for each name and node that went ("untagged", name) or ("deleted", id); may be NULL.
+ * fails   NACRE_E_INUSE  mounted, or (an ID) several names and no FORCE */
+NACRE_API int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
+			   void (*step)(void *ctx, const char *action, const char *object), void *ctx,
+			   struct nacre_error *err);
+
+/* --- in and out ------------------------------------------------------------------------------------------------ */
+
+enum nacre_blobs { NACRE_BLOBS_KEEP, NACRE_BLOBS_DROP };
+enum nacre_compression { NACRE_COMPRESSION_AUTO, NACRE_COMPRESSION_NONE, NACRE_COMPRESSION_GZIP, NACRE_COMPRESSION_ZSTD };
+
+struct nacre_copy_options {
+	size_t size;
+	const char *platform;		/* os/arch[/variant]; NULL: this machine's. A single image is taken as it is when
+					 * NULL */
+	bool all_images;		/* every image of an archive or layout (load), not just the one named */
+	bool keep_ids;			/* v1 archives: keep the IDs they claim */
+	enum nacre_blobs blobs;		/* compressed layers: keep them beside the tree, or not */
+	enum nacre_compression compression;	/* layers that are written new; AUTO: as the destination likes it */
+	const char *name;		/* a name for the image at the destination, beside its own */
+	struct nacre_progress progress;
+};
+
+/* What arrived. */
+struct nacre_copied {
+	size_t count;
+	struct nacre_copied_image {
+		char *id;		/* config digest's hex, or v1 ID */
+		char *manifest_digest;	/* at the destination; "" where there is none */
+		char **names;		/* ends with NULL */
+	} *images;
+};
+NACRE_API void nacre_copied_free(struct nacre_copied *copied);
+
+/* Copy images from one place to another. Places are written TRANSPORT:WHERE
+ *   docker-archive:FILE[:REF]  oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  graph:REF (this store; as a
+ *   destination "graph:" takes the names that the source has)
+ * FILE "-" is fd 0 or 1. A FILE that is read may be compressed and may be a pipe.
+ * store   may be NULL when neither side is graph.
+ * ret     given; nacre_copied_free(). May be NULL.
+ * Everything is checked (digests, sizes, diff IDs) before anything becomes visible; on failure the destination is as
+ * it was. fails NACRE_E_BADDATA, NACRE_E_DIGEST, NACRE_E_NOTFOUND, NACRE_E_AMBIGUOUS, NACRE_E_NOSPACE, … */
+NACRE_API int nacre_copy(struct nacre_store *store, const char *source, const char *destination,
+			 const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err);
+
+/* Load every image of an archive or layout, whatever its kind: docker-archive of any age, OCI archive, OCI layout, dir:
+ * layout, each file plain or compressed. path "-" is fd 0. Names come from the archive. */
+NACRE_API int nacre_load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,
+			 struct nacre_copied **ret, struct nacre_error *err);
+
+enum nacre_format { NACRE_DOCKER_ARCHIVE, NACRE_OCI_ARCHIVE, NACRE_OCI_DIR, NACRE_DOCKER_DIR };
+/* Save images into one archive or directory. path "-" is fd 1. Deterministic: the same images give the same bytes. A
+ * file appears under its name only when it is whole. DOCKER_DIR takes one image. */
+NACRE_API int nacre_save(struct nacre_store *store, const char *const *images, size_t count, enum nacre_format format,
+			 const char *path, const struct nacre_copy_options *options, struct nacre_error *err);
+
+struct nacre_import_options {
+	size_t size;
+	const char *name;		/* for the new image; NULL: none */
+	const char *const *changes;	/* Dockerfile lines: CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER
+					 * VOLUME WORKDIR; ends with NULL; may be NULL */
+	const char *message, *author;
+	const char *platform;		/* NULL: this machine's */
+	int64_t created;		/* 0: SOURCE_DATE_EPOCH, else now */
+	struct nacre_progress progress;
+};
+/* Make an image out of a root file system's tar (any compression). path "-" is fd 0. ret_id has room for 65 bytes. */
+NACRE_API int nacre_import(struct nacre_store *store, const char *path, const struct nacre_import_options *options,
+			   char *ret_id, struct nacre_error *err);
+
+/* Receives bytes; returns 0, or a negative number to stop (the operation then fails with NACRE_E_CANCELLED). */
+typedef int (*nacre_sink)(void *ctx, const void *bytes, size_t len);
+
+/* The image's merged tree as one tar: sorted, pax, deterministic. */
+NACRE_API int nacre_export(struct nacre_store *store, const char *image, nacre_sink sink, void *ctx,
+			   const struct nacre_progress *progress, struct nacre_error *err);
+
+/* --- looking inside -------------------------------------------------------------------------------------------- */
+
+enum nacre_file_type {
+	NACRE_FILE = '-', NACRE_DIR = 'd', NACRE_SYMLINK = 'l', NACRE_CHAR = 'c', NACRE_BLOCK = 'b', NACRE_FIFO = 'p',
+};
+
+struct nacre_file {
+	const char *path;		/* in the image, without a leading slash; "" is the root */
+	enum nacre_file_type type;
+	uint32_t mode;			/* 07777 */
+	uint32_t uid, gid;
+	uint64_t size;
+	uint32_t links;
+	int64_t mtime;
+	uint32_t mtime_nsec;
+	uint32_t dev_major, dev_minor;
+	const char *target;		/* of a symlink, else "" */
+};
+
+/* Lists path of an image without mounting it: itself when it is no directory, else what is in it (all the way down when
+ * recursive), in byte order. image is anything nacre_image_get takes, or a layer node's ID. Symlinks in path are
+ * followed inside the image. fn returns 0, or a negative number to stop. */
+NACRE_API int nacre_ls(struct nacre_store *store, const char *image, const char *path, bool recursive,
+		       int (*fn)(void *ctx, const struct nacre_file *file), void *ctx, struct nacre_error *err);
+
+/* The bytes of a regular file of an image. */
+NACRE_API int nacre_cat(struct nacre_store *store, const char *image, const char *path, nacre_sink sink, void *ctx,
+			struct nacre_error *err);
+
+/* What changed from a to b ('A' added, 'C' changed, 'D' deleted), in byte order. b NULL: what a's topmost layer changed
+ * in what lies below it. Contents are compared where size is equal and times are not. */
+NACRE_API int nacre_diff(struct nacre_store *store, const char *a, const char *b,
+			 int (*fn)(void *ctx, char kind, const char *path), void *ctx, struct nacre_error *err);
+
+/* --- mounts ---------------------------------------------------------------------------------------------------- */
+
+/* Mount an image (or a layer node) read-only. dir NULL: a directory of the store. Mounting it again at the same place is
+ * done already. ret_path (given, free()) is where; may be NULL. Needs CAP_SYS_ADMIN.
+ * fails   NACRE_E_DENIED, NACRE_E_UNSUPPORTED, NACRE_E_NOTFOUND (image or dir), NACRE_E_BUSY (something else there) */
+NACRE_API int nacre_mount(struct nacre_store *store, const char *image, const char *dir, char **ret_path,
+			  struct nacre_error *err);
+/* Undo: what is an image (all its mounts in this mount namespace) or a directory. Returns 0 also when nothing was
+ * mounted, and the number of mounts undone otherwise. */
+NACRE_API int nacre_umount(struct nacre_store *store, const char *what, struct nacre_error *err);
+NACRE_API int nacre_mounts_each(struct nacre_store *store, int (*fn)(void *ctx, const char *id, const char *path),
+				void *ctx, struct nacre_error *err);
+
+/* --- space ----------------------------------------------------------------------------------------------------- */
+
+struct nacre_usage {
+	uint64_t images, layers, blobs;		/* how many */
+	uint64_t active;			/* images with a name or a mount */
+	uint64_t trees;				/* bytes on disk of the drivers' trees */
+	uint64_t blob_bytes, metadata, catalog, rubbish;	/* bytes on disk */
+	uint64_t total;				/* their sum: what the store takes */
+	uint64_t reclaimable;			/* of images without a name or mount, and rubbish */
+};
+NACRE_API int nacre_df(struct nacre_store *store, struct nacre_usage *ret, struct nacre_error *err);
+
+/* --- expert: the graph itself ---------------------------------------------------------------------------------- */
+
+struct nacre_node {
+	char id[65];
+	char parent[65];		/* "" for none */
+	bool has_layer, is_image, v1;
+	char diff_id[136];		/* "" when it has no layer or the store does not know */
+	int64_t size;			/* bytes of file content of its layer; -1 unknown */
+};
+/* Look up a node by its full ID or an unambiguous prefix. ret is filled. */
+NACRE_API int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err);
+
+enum nacre_select { NACRE_ALL, NACRE_HEADS /* nobody's parent */, NACRE_CHILDREN /* of parent */ };
+/* Calls fn for each node, by ID; it works on a snapshot, so fn may use the store. parent is for CHILDREN. */
+NACRE_API int nacre_nodes_each(struct nacre_store *store, enum nacre_select select, const char *parent,
+			       int (*fn)(void *ctx, const struct nacre_node *node), void *ctx, struct nacre_error *err);
+/* Exact bytes of a node's description. given; free(). ret_len may be NULL. */
+NACRE_API int nacre_node_json(struct nacre_store *store, const char *id, char **ret, size_t *ret_len,
+			      struct nacre_error *err);
+
+struct nacre_register_options {
+	size_t size;
+	const char *id;			/* 64 hex; NULL: the chain ID that follows from parent and layer */
+	const char *parent;		/* full ID; NULL: none */
+	const char *json;		/* description; NULL: a default one */
+	size_t json_len;
+	const char *diff_id;		/* the layer must have this one; NULL: whatever comes */
+	struct nacre_progress progress;
+};
+/* Register a layer from a tar stream, compressed or not, read from fd until its end (-1: a node without a layer, which
+ * needs an id). One registrar an ID at a time, across processes. An ID that is there with the same content is done
+ * already (returns 1); with other content it is NACRE_E_EXISTS, and nothing changed. ret_id has room for 65 bytes; may be
+ * NULL. */
+NACRE_API int nacre_register(struct nacre_store *store, int fd, const struct nacre_register_options *options,
+			     char *ret_id, struct nacre_error *err);
+/* Delete a node. NACRE_E_INUSE when it has children, a name or a mount. */
+NACRE_API int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *err);
+/* The layer of a node as its tar, byte for byte; verified against the diff ID while it goes. A failure comes after the
+ * bytes that were good. */
+NACRE_API int nacre_layer_tar(struct nacre_store *store, const char *id, nacre_sink sink, void *ctx,
+			      struct nacre_error *err);
+/* Whether that would work, without giving the bytes: reads everything. */
+NACRE_API int nacre_layer_verify(struct nacre_store *store, const char *id, struct nacre_error *err);
+
+/* Parse and normalise a name: "alpine" gives "docker.io/library/alpine:latest" (full) and "alpine:latest" (short form).
+ * Both have room for 800 bytes; either may be NULL. Needs no store. Thread-safe. */
+NACRE_API int nacre_name_parse(const char *text, char *ret_full, char *ret_short, struct nacre_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

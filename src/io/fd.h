@@ -1,0 +1,53 @@
+/* Descriptors: whole reads and writes, small files that are read or replaced whole. Everything is O_CLOEXEC. */
+#ifndef NC_IO_FD_H
+#define NC_IO_FD_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* int fd NC_AUTO_FD = -1; closes at the end of its scope and keeps errno. */
+void nc_fd_release(int *fd);
+#define NC_AUTO_FD __attribute__((cleanup(nc_fd_release)))
+static inline int nc_fd_give(int *fd)
+{
+	int given = *fd;
+	*fd = -1;
+	return given;
+}
+
+/* 0, or the errno; EINTR and short counts are dealt with. nc_read_full returns the count (short only at the end of
+ * the file) or -1 with errno. */
+int nc_write_full(int fd, const void *bytes, size_t len);
+int nc_pwrite_full(int fd, const void *bytes, size_t len, uint64_t offset);
+ssize_t nc_read_full(int fd, void *bytes, size_t len);
+ssize_t nc_pread_full(int fd, void *bytes, size_t len, uint64_t offset);
+
+/* A whole small regular file. Opens O_NONBLOCK|O_NOFOLLOW; what is no regular file is NACRE_E_BADDATA, longer than
+ * max NACRE_E_LIMIT, missing NACRE_E_NOTFOUND. ret is given (free()), NUL-terminated. */
+int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len, struct nacre_error *err);
+
+/* Make a new file (O_EXCL, 0600) with these bytes. No sync. */
+int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err);
+
+/* Replace or make a file so that after a crash it has the old bytes or the new: a temporary file in the same
+ * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. */
+int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable, struct nacre_error *err);
+
+/* mkdirat 0700, an existing directory is fine; opens it (O_PATH is not used). Returns the descriptor. */
+int nc_dir_ensure(int dirfd, const char *name, int *ret_fd, struct nacre_error *err);
+/* Opens a directory, following no link in its last component. NACRE_E_NOTFOUND when missing. */
+int nc_dir_open(int dirfd, const char *name, int *ret_fd, struct nacre_error *err);
+
+/* Calls fn for the name of each entry but . and .., in byte order, until it returns other than 0, and returns
+ * that. fd is borrowed. At most max names (NACRE_E_LIMIT beyond). */
+int nc_dir_each_sorted(int fd, size_t max, int (*fn)(void *ctx, const char *name, struct nacre_error *err), void *ctx,
+		       struct nacre_error *err);
+/* The same unsorted, streaming, with d_type (DT_*). */
+int nc_dir_each(int fd, int (*fn)(void *ctx, const char *name, unsigned char type, struct nacre_error *err),
+		void *ctx, struct nacre_error *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* Stages: private directories in the store, invisible until something in them is renamed to where it belongs.
+ *
+ * A stage is DIR/<random 32 hex>/ (0700) with a file "owner" that its maker keeps locked exclusively; whoever can
+ * take that lock may sweep the stage. Trash works the same way: what is to be removed is renamed into a stage. */
+#ifndef NC_IO_STAGE_H
+#define NC_IO_STAGE_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+struct nc_stage {
+	int parent;	/* borrowed: the directory that holds the stages */
+	int dir;	/* the stage itself */
+	int owner;	/* keeps the lock */
+	char name[33];	/* of the stage in parent */
+};
+
+int nc_stage_new(int parent, struct nc_stage **ret, struct nacre_error *err);
+/* Removes the stage with everything still in it. */
+void nc_stage_free(struct nc_stage *stage);
+NC_DEFINE_CLEANUP(nc_stage_auto, struct nc_stage *, nc_stage_free)
+
+/* Remove every stage in parent that nobody owns. Returns how many, or a negative code; goes on after a failure and
+ * reports the first. */
+int nc_stage_sweep(int parent, struct nacre_error *err);
+
+#endif
