@@ -1,0 +1,133 @@
+/* The store: the graph of nodes, its names, blobs and catalog. Public functions of nacre.h about these are implemented in
+ * this room; this header is the door for transports.
+ *
+ * INVARIANTS (numbered for check and recovery)
+ *  1. A node exists exactly when graph/<id>/ exists, and that appears by one no-replace rename of a synced stage.
+ *  2. When graph/<id>/ is visible, its parent is visible and the driver's tree for <id> is sealed and durable.
+ *  3. A driver tree without a node is rubbish; so is a stage or trash whose owner lock can be taken.
+ *  4. Files in graph/<id>/ never change after the rename, layersize and checksum excepted, which are replaced whole;
+ *     manifests/ only grows.
+ *  5. Replaying a layer gives the bytes of its diff ID.
+ *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
+ *  7. Names and holds are files of their own, replaced by rename; a name points at a node that exists.
+ *  8. Lock order: per-ID lock (parents first), blob lock, catalog. No lock is held while bytes move, but those of the IDs
+ *     at work.
+ *
+ * ON DISK
+ *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}
+ *   lock                           byte ranges: one per ID and blob (lock.h)
+ *   graph/<id>/json                image JSON of 2015 for this node
+ *              layersize           bytes of file content, decimal
+ *              tar-data.json.gz    tar-split record                          (nodes with a layer)
+ *              diffid              "sha256:…" of the plain tar               (nodes with a layer)
+ *              config              exact bytes                               (images)
+ *              manifests/<hex>     exact bytes of each manifest and index that led here   (images)
+ *              manifest            "sha256:<hex> MEDIATYPE": the first of them            (images that came with one)
+ *   graph/_tmp/                    stages
+ *   blobs/sha256/<hex>             compressed layers that were kept
+ *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
+ *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
+ *   mnt/<id>/                      mount points of mounts without a directory
+ *   overlay/ vfs/                  the driver's
+ *   catalog.db                     SQLite: an index of the above, nothing more
+ *
+ * A COMMIT, one per image
+ *   stage/intent lists the IDs (and names) first; layers are built and sealed; one syncfs; the stages are renamed into
+ *   graph/, parents first; graph/ is fsynced; names are written; the catalog learns; the stage goes. Whoever finds a dead
+ *   stage reads its intent and reconciles exactly those IDs: what is in graph/ stays and is taught to the catalog, a
+ *   driver tree without a node is removed. */
+#ifndef NC_STORE_STORE_H
+#define NC_STORE_STORE_H
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "driver/view.h"
+#include "io/codec.h"
+#include "io/digest.h"
+#include "io/reader.h"
+
+#include <nacre/nacre.h>
+
+/* --- writing --------------------------------------------------------------------------------------------------- */
+
+/* An ingest: everything that one image brings, made visible by one commit. One thread at a time. */
+struct nc_ingest;
+int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct nacre_error *err);
+void nc_ingest_free(struct nc_ingest *ingest);	/* aborts what was not committed */
+NC_DEFINE_CLEANUP(nc_ingest_auto, struct nc_ingest *, nc_ingest_free)
+
+/* Whether a layer must be brought. Takes the lock of its ID for as long as the ingest lives, so the answer stays true:
+ * 1 the layer is there (and cannot be removed now), 0 it is not (and nobody else is bringing it; waits for whoever is).
+ * Call for each layer of an image, lowest first. */
+int nc_ingest_has(struct nc_ingest *ingest, const char *chain_id, struct nacre_error *err);
+
+struct nc_layer_in {
+	const char *parent;		/* chain ID of the layer below, brought in this ingest or before; NULL */
+	const struct nc_digest *diff_id;	/* must fit; NULL: whatever comes */
+	const struct nc_digest *blob;	/* digest of the stream as it comes; NULL: unknown */
+	uint64_t blob_size;		/* UINT64_MAX: unknown */
+	bool keep_blob;			/* when it is compressed */
+	const char *id;			/* node ID instead of the chain ID (graph register, kept v1 IDs); NULL */
+	const char *json;		/* description instead of the default; NULL */
+	size_t json_len;
+	const struct nacre_progress *progress;	/* may be NULL */
+};
+struct nc_layer_out {
+	char id[NC_HEX_ID];
+	struct nc_digest diff_id;
+	struct nc_digest blob;		/* of the stream as it came */
+	uint64_t blob_size, flat_size;
+	enum nc_codec codec;
+};
+/* Bring a layer: blob (taken) is streamed once: digest, inflate, digest, tar, tree and record. With diff_id NULL the ID is
+ * known only at the end; when it then turns out to be there, ours is dropped (returns 1). */
+int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob,
+		    struct nc_layer_out *ret, struct nacre_error *err);
+
+struct nc_image_in {
+	const char *config;		/* exact bytes; its SHA-256 is the ID */
+	size_t config_len;
+	const char *manifest;		/* exact bytes; NULL when there is none */
+	size_t manifest_len;
+	const char *manifest_media_type;
+	const char *index;		/* the index it was chosen from; NULL */
+	size_t index_len;
+	const char *const *names;	/* full names; ends with NULL; may be NULL */
+};
+/* The image on top of layers that are there or were brought in this ingest: all diff IDs of the config must be. A kept v1
+ * image instead is a node like any other: bring it with nc_ingest_layer and name it with nc_ingest_name. Its blobs are
+ * those of the manifest's layers that were kept. Returns 1 when the image was there (names and a new manifest are still
+ * added). ret_id has room for NC_HEX_ID. */
+int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char *ret_id, struct nacre_error *err);
+/* A name for a node that is there or in this ingest. manifest may be NULL. */
+int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
+		   struct nacre_error *err);
+/* Makes all of it durable and visible. The ingest is then empty and may be freed or used for the next image. */
+int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
+
+/* A file without a name on the store's file system, for what must be kept aside for a while: gone when closed. */
+int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err);
+
+/* --- reading --------------------------------------------------------------------------------------------------- */
+
+/* Full IDs only from here on. */
+
+/* The layer's exact tar. size (may be NULL) is its length. The reader fails at its end with NACRE_E_CORRUPT when the bytes
+ * do not have the node's diff ID. */
+int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
+		       struct nacre_error *err);
+/* A blob by digest: a kept one, or the flat tar of a layer whose diff ID it is. NACRE_E_NOTFOUND. */
+int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret, uint64_t *ret_size,
+		  struct nacre_error *err);
+/* 1 when nc_store_blob would find it. */
+int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest, struct nacre_error *err);
+/* The exact bytes of a manifest or index that an image keeps. */
+int nc_store_manifest(struct nacre_store *store, const char *image, const struct nc_digest *digest, char **ret,
+		      size_t *ret_len, struct nacre_error *err);
+/* The ID and (when the name knows one, else alg 0) manifest digest that a reference means; what as in nacre_image_get. */
+int nc_store_resolve(struct nacre_store *store, const char *what, char *ret_id, struct nc_digest *ret_manifest,
+		     struct nacre_error *err);
+/* The merged tree of an image or node. An image without layers gives an empty tree. */
+int nc_store_view(struct nacre_store *store, const char *id, struct nc_view **ret, struct nacre_error *err);
+
+#endif
