@@ -1,0 +1,39 @@
+# Shared by the interop suites: one work directory a file, a store, and podman kept to directories of its own.
+: "${NACRE:?path of the command}" "${NACRE_IMAGES:?directory of the images}"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+make_work() {
+  work=$(mktemp -d "${TMPDIR:-/var/tmp}/nacre-interop.XXXXXX")
+  export work NACRE_ROOT=$work/store
+}
+
+drop_work() {
+  "$NACRE" umount -a >/dev/null 2>&1 || true
+  [ ! -d "$work/podman" ] || pm umount -a >/dev/null 2>&1 || true
+  local m
+  for m in $(awk -v w="$work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | sort -r); do umount -l "$m" || true; done
+  rm -rf --one-file-system "$work"
+}
+
+pm() { podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver overlay --log-level error "$@"; }
+sk() { skopeo --insecure-policy "$@"; }
+
+sha256() { sha256sum "$@" | cut -d' ' -f1; }
+
+# What we say of an image, and what any place that skopeo reads says, in the same two lines: config digest, diff IDs.
+our_ids() { "$NACRE" inspect "$1" | jq -r '.[0] | .id, (.layers | map(.diff_id) | join(" "))' | sed 's/^sha256://'; }
+skopeo_ids() {
+  rm -rf "$work/ids"
+  sk copy -q "$1" "dir:$work/ids"
+  jq -r .config.digest "$work/ids/manifest.json" | sed 's/^sha256://'
+  jq -r '.rootfs.diff_ids | join(" ")' "$work/ids/$(jq -r .config.digest "$work/ids/manifest.json" | sed 's/^sha256://')"
+  rm -rf "$work/ids"
+}
+podman_ids() { pm image inspect "$1" | jq -r '.[0] | .Id, (.RootFS.Layers | join(" "))'; }
+
+# Plain layers of an image, lowest first, from its OCI layout of uncompressed layers.
+layers_of() {
+  local raw=$NACRE_IMAGES/$1.raw manifest
+  manifest=$raw/blobs/sha256/$(jq -r '.manifests[0].digest' "$raw/index.json" | cut -d: -f2)
+  jq -r '.layers[].digest' "$manifest" | while IFS=: read -r alg hex; do echo "$raw/blobs/$alg/$hex"; done
+}

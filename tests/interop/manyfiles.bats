@@ -1,0 +1,3 @@
+# The image "manyfiles" against skopeo, podman, umoci and GNU tar.
+image=manyfiles
+load image

@@ -1,0 +1,3 @@
+# The image "manylayers" against skopeo, podman, umoci and GNU tar.
+image=manylayers
+load image

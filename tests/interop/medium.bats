@@ -1,0 +1,3 @@
+# The image "medium" against skopeo, podman, umoci and GNU tar.
+image=medium
+load image

@@ -1,0 +1,3 @@
+# The image "small" against skopeo, podman, umoci and GNU tar.
+image=small
+load image
