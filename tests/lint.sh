@@ -32,5 +32,5 @@ check "every exported function is in the header" "$(
 check "every function of the header is exported" "$(
   grep -oE '\bnacre_[a-z0-9_]+\(' include/nacre/nacre.h | sort -u | tr -d '(' | while read -r f; do
     nm -D --defined-only build/libnacre.so | grep -qE " T $f(@|\$)" || echo "$f"; done)"
-check "shell scripts are sound" "$(shellcheck -S warning dev .ci/run tests/*.sh tests/*/*.sh fuzz/*.sh 2>&1 | head -40)"
+check "shell scripts are sound" "$(shellcheck -S warning dev .ci/run tests/*.sh tests/*/*.sh fuzz/*.sh bench/*.sh 2>&1 | head -40)"
 [ $bad = 0 ]

@@ -1,5 +1,7 @@
-# The claims about one image; $image names it. Loaded by the file of each image.
+#!/usr/bin/env bats
+# One real image ($IMAGE) against skopeo, podman, umoci and GNU tar.
 load helpers
+image=${IMAGE:?name of the image}
 
 setup_file() {
   make_work

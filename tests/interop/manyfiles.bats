@@ -1,3 +1,0 @@
-# The image "manyfiles" against skopeo, podman, umoci and GNU tar.
-image=manyfiles
-load image

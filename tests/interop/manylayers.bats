@@ -1,3 +1,0 @@
-# The image "manylayers" against skopeo, podman, umoci and GNU tar.
-image=manylayers
-load image

@@ -1,3 +1,0 @@
-# The image "small" against skopeo, podman, umoci and GNU tar.
-image=small
-load image
