@@ -27,7 +27,7 @@ trap cleanup EXIT
 
 pack() { python3 "$here/mkimg.py" layer "$1" "$L/$2.tar.part" $epoch; mv "$L/$2.tar.part" "$L/$2.tar"; }
 
-pk=                                  # what install_packages installs
+export pk=""                            # what install_packages installs
 layer_base() {
   [ -e "$L/base.tar" ] && return
   say "layer base"; rm -rf "$b/base.up"
