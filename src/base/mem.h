@@ -15,7 +15,7 @@ char *nc_memdup(const void *bytes, size_t len);
 
 /* Give out the value of a cleanup variable: the variable forgets it. */
 #define NC_GIVE(variable)                            \
-	({                                           \
+	__extension__({                              \
 		__typeof__(variable) given_ = (variable); \
 		(variable) = NULL;                   \
 		given_;                              \

@@ -25,6 +25,7 @@ int nc_digest_parse(const char *text, struct nc_digest *ret, struct nacre_error 
 const char *nc_digest_text(const struct nc_digest *digest, char *ret);
 /* The hex part alone; same room. */
 const char *nc_digest_hex(const struct nc_digest *digest, char *ret);
+/* No digest (alg 0) equals nothing, itself included. */
 bool nc_digest_equal(const struct nc_digest *a, const struct nc_digest *b);
 /* 64 lowercase hex digits as the SHA-256 that they name. NACRE_E_INVALID otherwise. */
 int nc_digest_from_hex_id(const char *id, struct nc_digest *ret, struct nacre_error *err);

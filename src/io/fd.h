@@ -25,21 +25,29 @@ int nc_write_full(int fd, const void *bytes, size_t len);
 int nc_pwrite_full(int fd, const void *bytes, size_t len, uint64_t offset);
 ssize_t nc_read_full(int fd, void *bytes, size_t len);
 ssize_t nc_pread_full(int fd, void *bytes, size_t len, uint64_t offset);
+/* One read, without EINTR, and waiting where the descriptor does not block. */
+ssize_t nc_read_some(int fd, void *bytes, size_t len);
+
+/* digits random lowercase hex digits (an even number, at most 64) and a NUL. */
+int nc_random_hex(char *ret, size_t digits, struct nacre_error *err);
 
 /* A whole small regular file. Opens O_NONBLOCK|O_NOFOLLOW; what is no regular file is NACRE_E_BADDATA, longer than
- * max NACRE_E_LIMIT, missing NACRE_E_NOTFOUND. ret is given (free()), NUL-terminated. */
+ * max NACRE_E_LIMIT, missing NACRE_E_NOTFOUND. ret is given (free()), NUL-terminated; ret_len may be NULL. */
 int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len, struct nacre_error *err);
 
-/* Make a new file (O_EXCL, 0600) with these bytes. No sync. */
+/* Make a new file (O_EXCL, 0600) with these bytes. NACRE_E_EXISTS when there is something. No sync. */
 int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err);
 
 /* Replace or make a file so that after a crash it has the old bytes or the new: a temporary file in the same
- * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. */
+ * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. What a crash leaves is
+ * named NC_TEMPORARY and 16 hex digits: who lists such a directory passes it over. name is one component. */
+#define NC_TEMPORARY ".tmp-"
 int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable, struct nacre_error *err);
 
-/* mkdirat 0700, an existing directory is fine; opens it (O_PATH is not used). Returns the descriptor. */
+/* mkdirat 0700, an existing directory is fine; opens it as nc_dir_open does. */
 int nc_dir_ensure(int dirfd, const char *name, int *ret_fd, struct nacre_error *err);
-/* Opens a directory, following no link in its last component. NACRE_E_NOTFOUND when missing. */
+/* Opens a directory (for reading, not O_PATH), following no link in its last component. NACRE_E_NOTFOUND when
+ * missing. */
 int nc_dir_open(int dirfd, const char *name, int *ret_fd, struct nacre_error *err);
 
 /* Calls fn for the name of each entry but . and .., in byte order, until it returns other than 0, and returns

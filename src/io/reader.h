@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "io/digest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -49,7 +50,7 @@ int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, s
 int nc_reader_memory(const void *bytes, size_t len, struct nc_reader **ret, struct nacre_error *err);
 /* Bytes in memory, taken (freed with the reader or on failure). */
 int nc_reader_owned(void *bytes, size_t len, struct nc_reader **ret, struct nacre_error *err);
-/* Passes through and feeds hash (borrowed) and *count (borrowed, may be NULL). */
+/* Passes through and feeds hash (borrowed, may be NULL) and *count (borrowed, may be NULL). */
 int nc_reader_hashing(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
 		      struct nacre_error *err);
 /* Passes through; when upstream ends, size (UINT64_MAX: unknown) and digest (NULL: unknown) must fit, or the
@@ -57,11 +58,13 @@ int nc_reader_hashing(struct nc_reader *upstream, struct nc_hash *hash, uint64_t
  * fails at once. */
 int nc_reader_verified(struct nc_reader *upstream, const struct nc_digest *digest, uint64_t size,
 		       struct nc_reader **ret, struct nacre_error *err);
-/* Passes through and reports to progress (see nacre.h), checking its cancellation. All borrowed. */
-int nc_reader_progress(struct nc_reader *upstream, const struct nacre_progress *progress, const char *what,
-		       uint64_t total, struct nc_reader **ret, struct nacre_error *err);
+/* Passes through, reports to progress (see nacre.h) about each MiB and at the end, and checks its cancellation
+ * before each block. All borrowed. progress NULL gives upstream back. */
+int nc_reader_progress(struct nc_reader *upstream, const struct nacre_progress *progress, const char *id,
+		       const char *what, uint64_t total, struct nc_reader **ret, struct nacre_error *err);
 
-/* Reads to the end; NACRE_E_LIMIT when it is more than max bytes. ret is given (free()), NUL-terminated. */
+/* Reads to the end; NACRE_E_LIMIT when it is more than max bytes. ret is given (free()), NUL-terminated;
+ * ret_len may be NULL. */
 int nc_reader_slurp(struct nc_reader *reader, size_t max, char **ret, size_t *ret_len, struct nacre_error *err);
 /* Reads to the end and drops the bytes. */
 int nc_reader_drain(struct nc_reader *reader, struct nacre_error *err);

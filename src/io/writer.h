@@ -8,6 +8,7 @@
 #include "io/digest.h"
 #include "io/reader.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,7 +50,7 @@ int nc_writer_hashing(struct nc_writer *downstream, struct nc_hash *hash, uint64
 		      struct nacre_error *err);
 /* Swallows everything. */
 int nc_writer_null(struct nc_writer **ret, struct nacre_error *err);
-/* Hands every run of bytes to fn, which returns 0 or a negative code (the caller's callback of nacre.h). */
+/* Hands every run of bytes to fn (a nacre_sink of the caller's); a negative answer is NACRE_E_CANCELLED. */
 int nc_writer_callback(int (*fn)(void *ctx, const void *bytes, size_t len), void *ctx, struct nc_writer **ret,
 		       struct nacre_error *err);
 
