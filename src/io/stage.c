@@ -117,9 +117,19 @@ static int open_owner(int dir, int *ret_fd, struct nacre_error *err)
 	return 0;
 }
 
+struct sweep {
+	int parent;
+	int (*heir)(void *ctx, int dir, struct nacre_error *err);
+	void *ctx;
+	int swept;
+	int code;			/* the first failure */
+	struct nacre_error *err;
+};
+
 /* 1 is swept, 0 is that it is somebody's. */
-static int sweep_stage(int parent, const char *name, struct nacre_error *err)
+static int sweep_stage(const struct sweep *sweep, const char *name, struct nacre_error *err)
 {
+	int parent = sweep->parent;
 	NC_AUTO_FD int dir = -1, owner = -1;
 	int code = nc_dir_open(parent, name, &dir, err);
 	if (code < 0)
@@ -130,6 +140,10 @@ static int sweep_stage(int parent, const char *name, struct nacre_error *err)
 	code = nc_lock_take(owner, NC_LOCK_EXCLUSIVE, 0, 0, false, err);
 	if (code < 0)
 		return code == NACRE_E_BUSY ? 0 : code;
+	/* another sweeper may have removed it between the opening and the lock */
+	code = sweep->heir && is_linked(owner) ? sweep->heir(sweep->ctx, dir, err) : 0;
+	if (code != 0)
+		return code < 0 ? code : 0;
 	code = nc_tree_remove(parent, name, err);
 	return code < 0 ? code : 1;
 }
@@ -139,20 +153,13 @@ static bool is_stage_name(const char *name)
 	return strspn(name, "0123456789abcdef") == NAME_DIGITS && !name[NAME_DIGITS];
 }
 
-struct sweep {
-	int parent;
-	int swept;
-	int code;			/* the first failure */
-	struct nacre_error *err;
-};
-
 static int sweep_name(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	struct sweep *sweep = ctx;
 	if (!is_stage_name(name))
 		return 0;
 	struct nacre_error why;
-	int code = sweep_stage(sweep->parent, name, &why);
+	int code = sweep_stage(sweep, name, &why);
 	if (code > 0) {
 		sweep->swept++;
 	} else if (code < 0 && sweep->code == 0) {
@@ -166,7 +173,13 @@ static int sweep_name(void *ctx, const char *name, unsigned char type, struct na
 
 int nc_stage_sweep(int parent, struct nacre_error *err)
 {
-	struct sweep sweep = { .parent = parent, .err = err };
+	return nc_stage_sweep_with(parent, NULL, NULL, err);
+}
+
+int nc_stage_sweep_with(int parent, int (*heir)(void *ctx, int dir, struct nacre_error *err), void *ctx,
+			struct nacre_error *err)
+{
+	struct sweep sweep = { .parent = parent, .heir = heir, .ctx = ctx, .err = err };
 	int code = nc_dir_each(parent, sweep_name, &sweep, err);
 	if (sweep.code < 0)
 		return sweep.code;
