@@ -18,6 +18,9 @@ enum nc_entry_type {
 	NC_ENTRY_META = 'g',	/* no file: a global header, 'V', 'M' and the like; drivers never see it */
 };
 
+/* Greatest owner or group; the one above it means "none" to the system. */
+#define NC_ENTRY_OWNER_MAX (UINT32_MAX - 1)
+
 struct nc_time {
 	int64_t sec;
 	uint32_t nsec;		/* 0..999999999, counts forward also before 1970 */
