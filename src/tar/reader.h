@@ -14,6 +14,22 @@
  * blocks, after one, or carry anything behind them; a zero-byte archive has no members; one that ends within a header,
  * or in the content of a member, is NACRE_E_BADDATA, as is every malformed number, record or checksum. A first block
  * that is no header and not zero is NACRE_E_BADDATA ("not a tar archive").
+ *
+ * Where programs differ, we do as Go's reader does, since Go's programs write and read layers, but refuse what it
+ * would skip:
+ *   - The first zero block ends the archive (a last, partial one too); what follows is framing.
+ *   - Links, devices, directories and fifos have no payload, whatever the size field says, hard links of pax included:
+ *     a size there tells about the file. Content behind a link would then be no header: NACRE_E_BADDATA. Only GNU's
+ *     D has one, which is framing.
+ *   - A regular member whose name ends in a slash is a directory when its flag is NUL, a file when it is '0'.
+ *   - Of several x headers before a member the last counts; a pax path wins over an L header, a linkpath over a K. No
+ *     record applies to an L, K, x or g header. Extension headers that no member follows are NACRE_E_BADDATA.
+ *   - Records of g headers hold for all later members (Go ignores them); an empty value makes the header block's field
+ *     hold again. The entry of the g header itself is of type META and comes after its records.
+ *   - Extended attributes may be empty and are told once where both vendors' records give them. ACL records
+ *     (SCHILY.acl.*) name users of another system by name and are left out.
+ *   - A sparse map must rise, stay within the file, and add up to what is stored.
+ *
  * Memory is bounded: one header chain at most NC_TAR_HEADER_MAX, sparse maps are limited likewise.
  *
  * Checks that belong to names themselves are made here (NUL, empty, over-long); where a name leads is the driver's
@@ -46,7 +62,7 @@ struct nc_tar;
 int nc_tar_new(struct nc_reader *upstream, struct nc_tar **ret, struct nacre_error *err);
 /* Returns an event (NC_TAR_END is 0 and comes once all of upstream was given out) or a negative code. */
 int nc_tar_next(struct nc_tar *tar, struct nc_tar_item *ret, struct nacre_error *err);
-/* Bytes given out so far, and members. */
+/* Bytes given out so far. */
 uint64_t nc_tar_offset(const struct nc_tar *tar);
 void nc_tar_free(struct nc_tar *tar);
 NC_DEFINE_CLEANUP(nc_tar_auto, struct nc_tar *, nc_tar_free)
