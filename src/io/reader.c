@@ -80,7 +80,7 @@ int nc_reader_file_range(int fd, uint64_t offset, uint64_t length, const char *n
 		return nc_nomem(err);
 	}
 	self->base.ops = &range_ops;
-	self->failure.code = 0;
+	self->failure = (struct nacre_error){ 0 };
 	self->fd = fd;
 	self->offset = offset;
 	self->length = length;
@@ -140,7 +140,7 @@ int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, s
 		return nc_nomem(err);
 	}
 	self->base.ops = &fd_ops;
-	self->failure.code = 0;
+	self->failure = (struct nacre_error){ 0 };
 	self->fd = fd;
 	self->owned = owned;
 	self->ended = false;

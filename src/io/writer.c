@@ -105,7 +105,7 @@ int nc_writer_fd(int fd, bool owned, const char *name, struct nc_writer **ret, s
 		return nc_nomem(err);
 	}
 	self->base.ops = &fd_ops;
-	self->failure.code = 0;
+	self->failure = (struct nacre_error){ 0 };
 	self->fd = fd;
 	self->owned = owned;
 	self->name = copy;

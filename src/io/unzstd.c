@@ -1,0 +1,78 @@
+#include "io/decoder.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+/* The largest window is 2^27 bytes, 128 MiB: what the command zstd decodes without being asked twice. */
+#define WINDOW_LOG_MAX 27
+
+struct unzstd {
+	ZSTD_DCtx *ctx;
+	bool at_rest;	/* between frames */
+};
+
+static int fail_zstd(size_t result, struct nacre_error *err)
+{
+	switch (ZSTD_getErrorCode(result)) {
+	case ZSTD_error_frameParameter_windowTooLarge:
+		return nc_fail(err, NACRE_E_LIMIT, 0, "a zstd frame needs a window of more than %d MiB",
+			       1 << (WINDOW_LOG_MAX - 20));
+	case ZSTD_error_memory_allocation:
+		return nc_nomem(err);
+	case ZSTD_error_prefix_unknown:
+		return nc_fail(err, NACRE_E_BADDATA, 0, "something that is not zstd where a frame should begin");
+	default:
+		return nc_fail(err, NACRE_E_BADDATA, 0, "the zstd data is damaged (%s)", ZSTD_getErrorName(result));
+	}
+}
+
+static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, struct nacre_error *err)
+{
+	struct unzstd *self = engine;
+	do {
+		ZSTD_inBuffer from = { in->at, in->left, 0 };
+		ZSTD_outBuffer to = { out->at, out->left, 0 };
+		size_t result = ZSTD_decompressStream(self->ctx, &to, &from);
+		in->at += from.pos;
+		in->left -= from.pos;
+		out->at += to.pos;
+		out->left -= to.pos;
+		if (ZSTD_isError(result))
+			return fail_zstd(result, err);
+		if (from.pos || to.pos)	/* a call that does nothing speaks of the next frame */
+			self->at_rest = result == 0;
+		else
+			break;
+	} while (in->left && out->left);
+	return 0;
+}
+
+static bool unzstd_complete(void *engine)
+{
+	return ((struct unzstd *)engine)->at_rest;
+}
+
+static void unzstd_free(void *engine)
+{
+	struct unzstd *self = engine;
+	ZSTD_freeDCtx(self->ctx);
+	free(self);
+}
+
+static const struct nc_engine_ops unzstd_ops = { "zstd", unzstd_run, unzstd_complete, unzstd_free };
+
+int nc_reader_unzstd(struct nc_reader *upstream, struct nc_reader **ret, struct nacre_error *err)
+{
+	struct unzstd *self = nc_zalloc(sizeof *self);
+	if (self)
+		self->ctx = ZSTD_createDCtx();
+	if (!self || !self->ctx || ZSTD_isError(ZSTD_DCtx_setParameter(self->ctx, ZSTD_d_windowLogMax,
+								       WINDOW_LOG_MAX))) {
+		if (self)
+			unzstd_free(self);
+		nc_reader_close(upstream);
+		return nc_nomem(err);
+	}
+	return nc_decoder_new(upstream, &unzstd_ops, self, ret, err);
+}
