@@ -2,8 +2,19 @@
 
 #include "base/mem.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void nc_where(char ret[NC_WHERE], const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (vsnprintf(ret, NC_WHERE, fmt, args) < 0)
+		ret[0] = '\0';
+	va_end(args);
+}
 
 static const char *type_name(json_type type)
 {
@@ -56,7 +67,7 @@ int nc_field_get(const json_t *object, const char *where, const char *key, json_
 
 int nc_field_text(const json_t *object, const char *where, const char *key, char **ret, struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_STRING, &value, err);
 	if (code < 0)
 		return code;
@@ -70,7 +81,7 @@ int nc_field_text(const json_t *object, const char *where, const char *key, char
 int nc_field_text_fixed(const json_t *object, const char *where, const char *key, char *ret, size_t size,
 			struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_STRING, &value, err);
 	if (code < 0)
 		return code;
@@ -84,7 +95,7 @@ int nc_field_text_fixed(const json_t *object, const char *where, const char *key
 
 int nc_field_bool(const json_t *object, const char *where, const char *key, bool *ret, struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_TRUE, &value, err);
 	if (code < 0)
 		return code;
@@ -94,7 +105,7 @@ int nc_field_bool(const json_t *object, const char *where, const char *key, bool
 
 int nc_field_size(const json_t *object, const char *where, const char *key, uint64_t *ret, struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_INTEGER, &value, err);
 	if (code < 0)
 		return code;
@@ -123,7 +134,7 @@ static int parse_digest(const json_t *value, const char *where, const char *key,
 int nc_field_digest(const json_t *object, const char *where, const char *key, struct nc_digest *ret,
 		    struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_STRING, &value, err);
 	if (code < 0)
 		return code;
@@ -180,7 +191,7 @@ static int list_of_array(const json_t *array, const char *where, const char *key
 
 int nc_field_list(const json_t *object, const char *where, const char *key, char ***ret, struct nacre_error *err)
 {
-	const json_t *array;
+	const json_t *array = NULL;
 	int code = nc_field_get(object, where, key, JSON_ARRAY, &array, err);
 	return code < 0 ? code : list_of_array(array, where, key, ret, err);
 }
@@ -251,14 +262,14 @@ static int list_of_object(const json_t *object, const char *where, const char *k
 
 int nc_field_keys(const json_t *object, const char *where, const char *key, char ***ret, struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_OBJECT, &value, err);
 	return code < 0 ? code : list_of_object(value, where, key, false, ret, err);
 }
 
 int nc_field_pairs(const json_t *object, const char *where, const char *key, char ***ret, struct nacre_error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int code = nc_field_get(object, where, key, JSON_OBJECT, &value, err);
 	return code < 0 ? code : list_of_object(value, where, key, true, ret, err);
 }

@@ -13,6 +13,7 @@
 
 /* Room for a where; longer ones are cut, which costs a message its end and nothing else. */
 #define NC_WHERE 160
+void nc_where(char ret[NC_WHERE], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* An object or array that is a field; NULL when absent. Lent by the object. */
 int nc_field_get(const json_t *object, const char *where, const char *key, json_type type, const json_t **ret,

@@ -145,7 +145,7 @@ static int add_real(struct nc_buf *buf, double value, struct nacre_error *err)
 	int n = shortest_digits(fabs(value), digits, &exponent);
 	const char *sign = signbit(value) ? "-" : "";
 	if (value != 0 && (exponent < -6 || exponent >= 21))
-		return nc_buf_addf(buf, err, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "", digits + 1,
+		return nc_buf_addf(buf, err, "%s%c%s%se%c%d", sign, digits[0], n > 1 ? "." : "", digits + 1,
 				   exponent < 0 ? '-' : '+', abs(exponent));
 	if (exponent < 0)
 		return nc_buf_addf(buf, err, "%s0.%.*s%s", sign, -exponent - 1, "000000", digits);

@@ -4,7 +4,6 @@
 #include "image/field.h"
 #include "image/gojson.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,12 +108,12 @@ static int parse_platform(const json_t *descriptor, const char *where, struct nc
 	char *const fields[] = { ret->platform.os, ret->platform.architecture, ret->platform.variant,
 				 ret->platform.os_version };
 	char inner[NC_WHERE];
-	const json_t *platform;
+	const json_t *platform = NULL;
 	int code = nc_field_get(descriptor, where, "platform", JSON_OBJECT, &platform, err);
 	if (code < 0 || !platform)
 		return code;
 	ret->has_platform = true;
-	snprintf(inner, sizeof inner, "%splatform.", where);
+	nc_where(inner, "%splatform.", where);
 	code = nc_field_refuse_lookalikes(platform, inner, keys, err);
 	for (size_t i = 0; keys[i] && code == 0; i++)
 		code = nc_field_text_fixed(platform, inner, keys[i], fields[i], sizeof ret->platform.os, err);
@@ -125,11 +124,11 @@ static int parse_annotations(const json_t *descriptor, const char *where, struct
 			     struct nacre_error *err)
 {
 	char inner[NC_WHERE];
-	const json_t *annotations;
+	const json_t *annotations = NULL;
 	int code = nc_field_get(descriptor, where, "annotations", JSON_OBJECT, &annotations, err);
 	if (code < 0)
 		return code;
-	snprintf(inner, sizeof inner, "%sannotations.", where);
+	nc_where(inner, "%sannotations.", where);
 	code = nc_field_text(annotations, inner, "org.opencontainers.image.ref.name", &ret->ref_name, err);
 	return code < 0 ? code : nc_field_text(annotations, inner, "io.containerd.image.name", &ret->image_name, err);
 }
@@ -140,7 +139,7 @@ static int parse_descriptor(const json_t *descriptor, const char *where, struct 
 {
 	static const char *const keys[] = { "mediaType", "digest", "size", "platform", "annotations", NULL };
 	char inner[NC_WHERE];
-	snprintf(inner, sizeof inner, "%s.", where);
+	nc_where(inner, "%s.", where);
 	int code = nc_field_expect(descriptor, where, JSON_OBJECT, err);
 	if (code == 0)
 		code = nc_field_refuse_lookalikes(descriptor, inner, keys, err);
@@ -158,7 +157,7 @@ static int parse_descriptor(const json_t *descriptor, const char *where, struct 
 static int parse_items(const json_t *document, const char *key, size_t max, struct nc_manifest *manifest,
 		       struct nacre_error *err)
 {
-	const json_t *array;
+	const json_t *array = NULL;
 	int code = nc_field_get(document, WHAT ": ", key, JSON_ARRAY, &array, err);
 	size_t n = json_array_size(array);
 	if (code < 0)
@@ -171,7 +170,7 @@ static int parse_items(const json_t *document, const char *key, size_t max, stru
 	manifest->item_count = n;
 	for (size_t i = 0; i < n && code == 0; i++) {
 		char where[NC_WHERE];
-		snprintf(where, sizeof where, WHAT ": %s[%zu]", key, i);
+		nc_where(where, WHAT ": %s[%zu]", key, i);
 		code = parse_descriptor(json_array_get(array, i), where, &manifest->items[i], err);
 	}
 	return code;

@@ -127,6 +127,12 @@ static bool is_hex_id(const char *text)
 	return strspn(text, "0123456789abcdef") == 64 && text[64] == '\0';
 }
 
+/* A repository of such a name and a tag of hexadecimal digits could not be told from a digest. */
+static bool is_algorithm(const char *text)
+{
+	return strcmp(text, "sha256") == 0 || strcmp(text, "sha384") == 0 || strcmp(text, "sha512") == 0;
+}
+
 static int bad(struct nacre_error *err, const char *text, const char *reason)
 {
 	return nc_fail(err, NACRE_E_INVALID, 0, "'%.300s' is not an image name: %s", text, reason);
@@ -169,6 +175,8 @@ static int split_name(const char *text, const char *name, struct nc_reference *r
 	snprintf(ret->path, sizeof ret->path, "%s%s", official, path);
 	if (is_default && is_hex_id(official_name(ret->path)))
 		return bad(err, text, "64 hexadecimal digits are an ID");
+	if (is_default && is_algorithm(official_name(ret->path)))
+		return bad(err, text, "it would read as a digest");
 	return 0;
 }
 
