@@ -159,9 +159,9 @@ static int parse_items(const json_t *document, const char *key, size_t max, stru
 {
 	const json_t *array = NULL;
 	int code = nc_field_get(document, WHAT ": ", key, JSON_ARRAY, &array, err);
-	size_t n = json_array_size(array);
 	if (code < 0)
 		return code;
+	size_t n = json_array_size(array);
 	if (n > max)
 		return nc_fail(err, NACRE_E_LIMIT, 0, WHAT ": %s: %zu of them, more than %zu", key, n, max);
 	manifest->items = nc_zalloc(n * sizeof *manifest->items);
