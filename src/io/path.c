@@ -89,6 +89,13 @@ static int reach(struct walk *walk)
 	return 0;
 }
 
+/* "." and ".." too may only be said in a directory that may be searched. */
+static int search(const struct walk *walk)
+{
+	NC_AUTO_FD int fd = openat(walk->dir, ".", O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
 static int climb(struct walk *walk)
 {
 	if (!walk->trail.len)
@@ -222,10 +229,13 @@ static int open_by_walk(int root, const char *path, int oflags, unsigned flags)
 			return -ENAMETOOLONG;
 		memcpy(name, component, len);
 		name[len] = '\0';
-		if (strcmp(name, "..") == 0)
-			code = climb(&walk);
-		else if (strcmp(name, ".") != 0)
+		bool dots = strcmp(name, "..") == 0;
+		if (dots || strcmp(name, ".") == 0)
+			code = search(&walk);
+		else
 			code = step(&walk, name, last);
+		if (code == 0 && dots)
+			code = climb(&walk);
 	}
 	if (code < 0)
 		return code;

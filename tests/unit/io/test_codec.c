@@ -156,7 +156,7 @@ static void sizes_and_cuts(void **state)
 		struct bytes plain = make_plain(sizes[s], (unsigned)s);
 		for (size_t i = 0; i < FORMATS; i++) {
 			struct bytes packed = formats[i].pack(plain);
-			for (size_t c = sizes[s] > 5000 ? 2 : 0; c < sizeof cuts / sizeof *cuts; c++)
+			for (size_t c = sizes[s] > 5000 ? 3 : 0; c < sizeof cuts / sizeof *cuts; c++)
 				decodes_to(formats[i].open, packed, cuts[c], plain);
 			free(packed.data);
 		}
@@ -375,7 +375,7 @@ static void gzip_strategies(void **state)
 			for (int level = 0; level <= 9; level += 3) {
 				struct bytes packed = pack_gzip_with(plain, level, strategies[s], NULL);
 				for (int e = 0; e < 2; e++) {
-					decodes_to(gunzippers[e], packed, 3, plain);
+					decodes_to(gunzippers[e], packed, 100, plain);
 					decodes_to(gunzippers[e], packed, 100000, plain);
 				}
 				free(packed.data);
