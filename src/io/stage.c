@@ -1,11 +1,16 @@
 /* How maker and sweeper keep out of each other's way
  *
- * A stage belongs to whoever holds the exclusive lock on a file "owner" that is still linked in it. The maker makes
- * the directory, makes "owner" (O_EXCL), locks it, and then looks whether it still has a name: only then is the stage
- * made. A sweeper locks the "owner" that it finds, or makes one itself (O_EXCL) where there is none, and removes
- * nothing before it has the lock. So in the moments between the maker's steps a sweeper may win, and the maker
- * notices: its O_EXCL meets the sweeper's file, its lock is refused, or its file has lost its name. It then begins
- * again under another name. Once the maker has found itself owner, no sweeper gets the lock any more. */
+ * A stage belongs to whoever holds the exclusive lock on the file "owner" in it, as long as the stage has its name.
+ *
+ * The maker makes the directory, makes "owner" (O_EXCL), locks it, and then looks whether the directory still has its
+ * name: only then is the stage made. A sweeper locks the "owner" that it finds, or makes one itself (O_EXCL) where there
+ * is none; with the lock it gives the directory another name, and only then begins to remove. So a sweeper may win in
+ * the moments between the maker's steps, but the maker notices: its O_EXCL meets the sweeper's file, or its lock is
+ * refused, or the name is gone. It then begins again under another name. Once the maker has found itself the owner, no
+ * sweeper gets the lock any more.
+ *
+ * The new name is what makes this safe: while a sweeper empties the directory there is a moment without "owner", in
+ * which a slow maker could make and lock a second one. */
 #include "io/stage.h"
 
 #include "io/fd.h"
@@ -15,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,10 +33,11 @@
 
 /* --- making ----------------------------------------------------------------------------------------------------- */
 
-static bool is_linked(int fd)
+static bool has_name(int parent, const char *name, int fd)
 {
-	struct stat st;
-	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+	struct stat own, named;
+	return fstat(fd, &own) == 0 && fstatat(parent, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       own.st_ino == named.st_ino && own.st_dev == named.st_dev;
 }
 
 /* One attempt: 1 is made, 0 is that a sweeper won. */
@@ -54,7 +61,7 @@ static int try_make(struct nc_stage *stage, struct nacre_error *err)
 		return code;
 	}
 	code = nc_lock_take(owner, NC_LOCK_EXCLUSIVE, 0, 0, false, err);
-	if (code == NACRE_E_BUSY || (code == 0 && !is_linked(owner)))
+	if (code == NACRE_E_BUSY || (code == 0 && !has_name(stage->parent, stage->name, dir)))
 		return 0;
 	if (code < 0) {
 		nc_tree_remove(stage->parent, stage->name, NULL);
@@ -84,13 +91,27 @@ int nc_stage_new(int parent, struct nc_stage **ret, struct nacre_error *err)
 	return 0;
 }
 
+/* --- removing --------------------------------------------------------------------------------------------------- */
+
+static int remove_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	return strcmp(name, OWNER) == 0 ? 0 : nc_tree_remove(*(int *)ctx, name, err);
+}
+
+/* "owner" goes last, so that no sweeper finds a stage that is half gone while it has an owner. */
+static int remove_stage(int parent, const char *name, int dir, struct nacre_error *err)
+{
+	int code = nc_dir_each(dir, remove_entry, &dir, err);
+	return code < 0 ? code : nc_tree_remove(parent, name, err);
+}
+
 void nc_stage_free(struct nc_stage *stage)
 {
 	if (!stage)
 		return;
 	int saved = errno;
+	remove_stage(stage->parent, stage->name, stage->dir, NULL);	/* what fails here is swept later */
 	nc_fd_release(&stage->dir);
-	nc_tree_remove(stage->parent, stage->name, NULL);	/* what fails here is swept later */
 	nc_fd_release(&stage->owner);
 	free(stage);
 	errno = saved;
@@ -140,11 +161,19 @@ static int sweep_stage(const struct sweep *sweep, const char *name, struct nacre
 	code = nc_lock_take(owner, NC_LOCK_EXCLUSIVE, 0, 0, false, err);
 	if (code < 0)
 		return code == NACRE_E_BUSY ? 0 : code;
-	/* another sweeper may have removed it between the opening and the lock */
-	code = sweep->heir && is_linked(owner) ? sweep->heir(sweep->ctx, dir, err) : 0;
+	/* another sweeper may have been there between the opening and the lock */
+	if (!has_name(dir, OWNER, owner) || !has_name(parent, name, dir))
+		return 0;
+	code = sweep->heir ? sweep->heir(sweep->ctx, dir, err) : 0;
 	if (code != 0)
 		return code < 0 ? code : 0;
-	code = nc_tree_remove(parent, name, err);
+	char doomed[NAME_DIGITS + 1];
+	code = nc_random_hex(doomed, NAME_DIGITS, err);
+	if (code < 0)
+		return code;
+	if (renameat(parent, name, parent, doomed) < 0)
+		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "rename");
+	code = remove_stage(parent, doomed, dir, err);
 	return code < 0 ? code : 1;
 }
 

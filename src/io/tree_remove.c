@@ -14,11 +14,14 @@
 /* So many directories are held open on the way down. What lies deeper is moved up into the topmost one under a random
  * name and removed from there: no depth costs more than this, and ".." is never trusted. */
 #define LEVELS_MAX 24
+/* A directory may be read that often without finding anything, though it is not empty: others may be at it too. */
+#define FRUITLESS_MAX 100
 
 struct level {
 	DIR *dir;
 	char name[NAME_MAX + 1];	/* in the level above */
 	bool progress;			/* the pass under way changed something */
+	unsigned fruitless;		/* passes that did not */
 };
 
 struct removal {
@@ -85,6 +88,7 @@ static int enter(struct removal *removal, const char *name, struct nacre_error *
 	struct level *level = &removal->levels[removal->depth++];
 	level->dir = dir;
 	level->progress = false;
+	level->fruitless = 0;
 	snprintf(level->name, sizeof level->name, "%s", name);
 	return 0;
 }
@@ -135,7 +139,9 @@ static int leave(struct removal *removal, struct nacre_error *err)
 	struct level *level = &removal->levels[removal->depth - 1];
 	int above = removal->depth > 1 ? dirfd(removal->levels[removal->depth - 2].dir) : removal->parent;
 	int sys = unlinkat(above, level->name, AT_REMOVEDIR) < 0 ? errno : 0;
-	if ((sys == ENOTEMPTY || sys == EEXIST) && level->progress) {
+	if (!level->progress)
+		level->fruitless++;
+	if ((sys == ENOTEMPTY || sys == EEXIST) && level->fruitless < FRUITLESS_MAX) {
 		level->progress = false;
 		rewinddir(level->dir);
 		return 0;
