@@ -28,14 +28,14 @@ static int isal_run(void *state, struct nc_input *in, struct nc_output *out, str
 	isal->next_out = out->at;
 	isal->avail_out = room;
 	int code = isal_inflate(isal);
+	if (code < 0)	/* what it has put out ends with bytes that were never decoded */
+		return nc_fail(err, NACRE_E_BADDATA, 0, "the deflate data is damaged (%s)",
+			       code == ISAL_INVALID_BLOCK ? "a block" :
+			       code == ISAL_INVALID_LOOKBACK ? "a distance" : "a code");
 	in->at += had - isal->avail_in;
 	in->left -= had - isal->avail_in;
 	out->at += room - isal->avail_out;
 	out->left -= room - isal->avail_out;
-	if (code < 0)
-		return nc_fail(err, NACRE_E_BADDATA, 0, "the deflate data is damaged (%s)",
-			       code == ISAL_INVALID_BLOCK ? "a block" :
-			       code == ISAL_INVALID_LOOKBACK ? "a distance" : "a code");
 	return isal->block_state == ISAL_BLOCK_FINISH;
 }
 

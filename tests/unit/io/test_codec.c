@@ -427,6 +427,50 @@ static void gzip_odd_blocks(void **state)
 	}
 }
 
+/* Deflate data bit by bit: numbers with their lowest bit first, codes with their highest. */
+struct bits {
+	unsigned char data[64];
+	size_t count;
+};
+
+static void put_number(struct bits *bits, unsigned value, int width)
+{
+	for (int i = 0; i < width; i++, bits->count++)
+		bits->data[bits->count / 8] |= (unsigned char)((value >> i & 1) << bits->count % 8);
+}
+
+static void put_code(struct bits *bits, unsigned code, int width)
+{
+	while (width--)
+		put_number(bits, code >> width & 1, 1);
+}
+
+/* A distance that leads to before the beginning: whatever an engine makes of it, no byte of that may come out. */
+static void gzip_distance_too_far(void **state)
+{
+	struct bits bits = { { 0 }, 0 };
+	put_number(&bits, 1, 1);		/* the last block, */
+	put_number(&bits, 1, 2);		/* with the fixed codes */
+	put_code(&bits, 0x30 + 'a', 8);
+	put_code(&bits, 0xc0 + 285 - 280, 8);	/* length 258, */
+	put_code(&bits, 4, 5);			/* distance 5 */
+	put_number(&bits, 0, 1);
+	for (int i = 0; i < 20; i++)
+		put_code(&bits, 0x30 + 'b', 8);
+	put_code(&bits, 0, 7);
+	struct bytes plain = bytes_of("a", 1);
+	struct bytes packed = member_of(bits.data, (bits.count + 7) / 8, plain);
+	for (int e = 0; e < 2; e++)
+		for (size_t max = 1; max < 60; max++) {
+			struct nacre_error err;
+			size_t len;
+			assert_int_equal(decode(gunzippers[e], packed, max, plain, &len, &err), NACRE_E_BADDATA);
+			assert_non_null(strstr(err.msg, "the deflate data is damaged"));
+		}
+	free(packed.data);
+	free(plain.data);
+}
+
 /* --- zstd ------------------------------------------------------------------------------------------------------- */
 
 static void zstd_frames(void **state)
@@ -615,6 +659,7 @@ int main(void)
 		cmocka_unit_test(gzip_tails),
 		cmocka_unit_test(gzip_strategies),
 		cmocka_unit_test(gzip_odd_blocks),
+		cmocka_unit_test(gzip_distance_too_far),
 		cmocka_unit_test(zstd_frames),
 		cmocka_unit_test(zstd_windows),
 		cmocka_unit_test(xz_padding_and_memory),
