@@ -43,6 +43,11 @@ TOOL struct nc_buf *files_add(struct files *files, const char *name, size_t len)
 	return content;
 }
 
+TOOL void files_remove(struct files *files, const char *name)
+{
+	files_drop(NULL, name, 0, nc_map_take(files->map, name, strlen(name)));
+}
+
 TOOL int files_open(void *ctx, const char *name, size_t len, struct nc_reader **ret, uint64_t *ret_size,
 		    struct nacre_error *err)
 {
