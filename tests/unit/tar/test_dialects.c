@@ -115,7 +115,7 @@ static void slashes_make_directories_of_the_old_flag_alone(void **state)
 static void numbers_of_all_writers(void **state)
 {
 	static const struct {
-		const char *field;
+		char field[13];
 		int64_t value;
 	} fields[] = {
 		{ "00000000012", 10 }, { "         12", 10 }, { "        12 ", 10 }, { "12\0rubbish##", 10 },

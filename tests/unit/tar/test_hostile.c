@@ -118,8 +118,8 @@ static void no_target(struct made *made)
 
 static void no_name_in_long_name(struct made *made)
 {
-	made_header(made, 'L', "././@LongLink", 10);
-	made_payload(made, "\0name", 10);
+	made_header(made, 'L', "././@LongLink", 6);
+	made_payload(made, "\0name", 6);
 	made_header(made, '0', "f", 0);
 }
 
