@@ -1,0 +1,92 @@
+#include "commands.h"
+
+#include "listing.h"
+#include "out.h"
+#include "progress.h"
+#include "transfer.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const struct option_spec options[] = {
+	{ .letter = 'a', .name = "all", .help = "every image of an archive or layout" },
+	{ .name = "name", .arg = "NAME", .help = "one more name at the destination" },
+	OPTION_PLATFORM,
+	OPTION_KEEP_IDS,
+	OPTION_BLOBS,
+	OPTION_COMPRESSION,
+	OPTION_QUIET_TRANSFER,
+	OPTION_PROGRESS,
+	OPTION_JSON,
+	{ .name = NULL },
+};
+
+static bool is_store(const char *place)
+{
+	return strncmp(place, "graph:", 6) == 0;
+}
+
+/* "oci-archive:-" and "docker-archive:-:REF" */
+static bool is_stream(const char *place)
+{
+	const char *colon = strchr(place, ':');
+
+	return colon && colon[1] == '-' && (colon[2] == '\0' || colon[2] == ':') &&
+	       strcspn(place, ":") >= strlen("-archive") &&
+	       strncmp(colon - strlen("-archive"), "-archive", strlen("-archive")) == 0;
+}
+
+static int run(struct app *app, const struct args *args)
+{
+	const char *source = args->operands[0], *destination = args->operands[1];
+	struct nacre_copied *copied = NULL;
+	struct progress *progress;
+	struct nacre_error err = { .code = 0 };
+	int code = EXIT_DONE;
+
+	if (is_stream(source) && isatty(STDIN_FILENO))
+		return app_usage(app, "an archive cannot be read from a terminal");
+	if (is_stream(destination) && out_is_terminal())
+		return app_usage(app, "an archive is not written to a terminal");
+	if (is_store(destination))
+		code = app_open(app, APP_MAKE);
+	else if (is_store(source))
+		code = app_open(app, APP_LOOK);
+	if (code != EXIT_DONE)
+		return code;
+
+	progress = progress_new(progress_mode(args));
+	code = nacre_copy(app->store, source, destination,
+			  &(struct nacre_copy_options){
+				  .size = sizeof(struct nacre_copy_options),
+				  .platform = args_text(args, "platform"),
+				  .all_images = args_flag(args, "all"),
+				  .keep_ids = args_flag(args, "keep-ids"),
+				  .blobs = blobs_of(args_text(args, "blobs")),
+				  .compression = compression_of(args_text(args, "compression")),
+				  .name = args_text(args, "name"),
+				  .progress = progress_hook(progress),
+			  },
+			  &copied, &err);
+	progress_free(progress, code >= 0);
+	if (code < 0)
+		return app_fail(app, code, &err);
+	code = is_stream(destination) ? EXIT_DONE : print_copied(app, args, copied, "Copied");
+	nacre_copied_free(copied);
+	return code;
+}
+
+const struct command cmd_copy = {
+	.name = "copy",
+	.operands = "SOURCE DESTINATION",
+	.summary = "copy images from one place to another",
+	.details = "Places: docker-archive:FILE[:REF]  oci-archive:FILE[:TAG]  oci:DIR[:TAG]\n"
+		   "dir:DIR  graph:IMAGE (this store; as a destination graph:[NAME])",
+	.example = "nacre copy docker-archive:app.tar oci:layout:app\n"
+		   "nacre copy oci:layout:app graph:",
+	.options = options,
+	.min = 2,
+	.max = 2,
+	.completes = "file",
+	.run = run,
+};

@@ -1,0 +1,21 @@
+/* Every command, one a file, and what they share. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "app.h"
+#include "out.h"
+
+extern const struct command cmd_load, cmd_save, cmd_import, cmd_export, cmd_copy;
+extern const struct command cmd_images, cmd_inspect, cmd_history, cmd_tree, cmd_ls, cmd_cat, cmd_diff;
+extern const struct command cmd_tag, cmd_untag, cmd_rmi, cmd_mount, cmd_umount;
+extern const struct command cmd_df, cmd_info, cmd_version, cmd_help;
+extern const struct command cmd_graph_ls, cmd_graph_heads, cmd_graph_children, cmd_graph_get, cmd_graph_raw,
+	cmd_graph_exists, cmd_graph_register, cmd_graph_delete, cmd_graph_tar, cmd_graph_size;
+
+/* The table of all commands; ends with NULL. */
+extern const struct command *const commands[];
+
+/* Close the sink that an operation of the library wrote to, and report: code and err are what the operation said. */
+int finish_sink(struct app *app, struct sink *sink, int code, const struct nacre_error *err);
+
+#endif

@@ -1,0 +1,14 @@
+#include "commands.h"
+
+int finish_sink(struct app *app, struct sink *sink, int code, const struct nacre_error *err)
+{
+	const char *where = sink->path ? sink->path : "standard output";
+	int failed = sink->failed, closed = sink_close(sink, code >= 0);
+
+	/* a sink that cannot write stops the operation, which then says no more than that it was stopped */
+	if (failed)
+		return app_fail_write(app, where, failed);
+	if (code < 0)
+		return app_fail(app, code, err);
+	return closed ? app_fail_write(app, where, closed) : EXIT_DONE;
+}
