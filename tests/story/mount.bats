@@ -1,0 +1,87 @@
+load helpers
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+load_app() {
+	make_app app.tar
+	id=$(nacre load -q app.tar)
+}
+
+is_mounted() {
+	grep -q " $1 " /proc/self/mountinfo
+}
+
+@test "mount, look, mount again, umount, umount again" {
+	load_app
+	path=$(nacre mount app:1)
+	is_mounted "$path"
+	is "$(cat "$path/etc/motd")" changed
+	[ ! -e "$path/etc/old" ]
+	refute touch "$path/x"
+	is "$(nacre mount app:1)" "$path"
+	is "$(nacre mount | grep -c "$path")" 1
+	nacre mount --json | jq -e --arg p "$path" --arg id "$id" '. == [{id: $id, path: $p, names: ["docker.io/library/app:1"]}]'
+	nacre umount app:1
+	refute is_mounted "$path"
+	nacre umount app:1
+	is "$(nacre mount --json)" "[]"
+}
+
+@test "a directory of one's own" {
+	load_app
+	mkdir here there
+	is "$(nacre mount app:1 here)" "$work/here"
+	is "$(nacre mount app:1 "$work/here")" "$work/here"
+	nacre mount app:1 there >/dev/null
+	is "$(nacre mount --format '{{.Path}}' | sort | paste -sd ' ')" "$work/here $work/there"
+	nacre umount here
+	refute is_mounted "$work/here"
+	is_mounted "$work/there"
+	nacre umount -a
+	refute is_mounted "$work/there"
+	fails 2 nacre mount app:1 missing
+	nacre umount here
+	fails 2 nacre umount missing
+	fails 64 nacre umount
+	fails 64 nacre umount -a here
+}
+
+@test "a mounted image is not removed" {
+	load_app
+	path=$(nacre mount app:1)
+	fails 1 nacre rmi app:1
+	says mounted
+	fails 1 nacre rmi -f "$id"
+	is "$(cat "$path/etc/motd")" changed
+	nacre images -q | grep -q .
+	nacre umount "$path"
+	nacre rmi app:1 >/dev/null
+	is "$(nacre images -q)" ""
+}
+
+@test "both drivers mount the same tree" {
+	make_app app.tar
+	for driver in vfs overlay; do
+		export NACRE_ROOT=$work/$driver
+		nacre --driver $driver load -q app.tar >/dev/null
+		path=$(nacre mount app:1)
+		(cd "$path" && find . -exec stat -c '%n %f %s %u %g %Y' {} + | grep -v '^\. ' | sort) >$driver.list
+		nacre umount -a
+	done
+	cmp vfs.list overlay.list
+}
+
+@test "the example program loads, lists and mounts" {
+	local example
+	example=$(dirname "$NACRE")/examples/list
+	[ -x "$example" ] || skip "not built"
+	make_app app.tar
+	mkdir here
+	"$example" "$NACRE_ROOT" app.tar here >out 2>/dev/null
+	grep -q '^loaded [0-9a-f]\{64\}$' out
+	grep -q 'docker.io/library/app:1 .* in 2 layers' out
+	grep -qx 'found etc' out
+	refute is_mounted "$work/here"
+}
