@@ -30,7 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect_same(full, full);
 	expect_same(shown, full);
 	/* a name may become a path: no part of it walks */
-	if (strstr(full, "..") || strstr(full, "//") || reference.path[0] == '/')
+	if (strstr(reference.domain, "..") || strchr(reference.domain, '/') || strstr(reference.path, "..") ||
+	    strstr(reference.path, "//") || reference.path[0] == '/' || reference.tag[0] == '.' ||
+	    strchr(reference.tag, '/'))
 		abort();
 	return 0;
 }

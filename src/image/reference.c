@@ -170,9 +170,9 @@ static int split_name(const char *text, const char *name, struct nc_reference *r
 		return bad(err, text, "a repository is made of a-z, 0-9, and single separators between them");
 	bool is_default = strcmp(ret->domain, DEFAULT_DOMAIN) == 0;
 	const char *official = is_default && !strchr(path, '/') ? OFFICIAL : "";
-	if (strlen(ret->domain) + 1 + strlen(official) + strlen(path) > NAME_MAX_BYTES)
+	int len = snprintf(ret->path, sizeof ret->path, "%s%s", official, path);
+	if (strlen(ret->domain) + 1 + (size_t)len > NAME_MAX_BYTES)
 		return bad(err, text, "the repository has more than 255 characters");
-	snprintf(ret->path, sizeof ret->path, "%s%s", official, path);
 	if (is_default && is_hex_id(official_name(ret->path)))
 		return bad(err, text, "64 hexadecimal digits are an ID");
 	if (is_default && is_algorithm(official_name(ret->path)))

@@ -240,6 +240,7 @@ static void bounds_what_variables_grow_to(void **state)
 	struct nacre_error err;
 	const char *changes[40] = { "ENV A=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
 	char *bytes = NULL, *line = malloc(70000);
+	assert_non_null(line);
 	for (int i = 1; i < 40; i++)
 		changes[i] = "ENV A=$A$A";
 	assert_int_equal(make(changes, 40, &bytes, &err), NACRE_E_LIMIT);

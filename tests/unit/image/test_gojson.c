@@ -39,11 +39,18 @@ static void refuses_what_is_no_json(void **state)
 	expect_refusal("{\"a\":1,\"a\":1}", 13, NACRE_E_BADDATA, "duplicate");
 }
 
+static char *room(size_t size)
+{
+	char *bytes = malloc(size);
+	if (!bytes)
+		abort();
+	return bytes;
+}
+
 static char *repeat(const char *unit, size_t n, const char *middle, const char *end_unit)
 {
 	size_t a = strlen(unit), m = strlen(middle), b = strlen(end_unit);
-	char *text = malloc(n * (a + b) + m + 1), *at = text;
-	assert_non_null(text);
+	char *text = room(n * (a + b) + m + 1), *at = text;
 	for (size_t i = 0; i < n; i++, at += a)
 		memcpy(at, unit, a);
 	memcpy(at, middle, m);
@@ -71,7 +78,7 @@ static void bounds_the_depth(void **state)
 	free(open_only);
 	/* brackets in strings are no depth */
 	char *text = repeat("[[[[{{{{", 100, "", "");
-	char *quoted = malloc(strlen(text) + 12);
+	char *quoted = room(strlen(text) + 12);
 	sprintf(quoted, "[\"\\\"%s\\\\\"]", text);
 	json_decref(parse(quoted));
 	free(text);
@@ -80,13 +87,13 @@ static void bounds_the_depth(void **state)
 
 static void bounds_the_number_of_values(void **state)
 {
-	char *many = repeat("[],", NC_JSON_VALUES_MAX / 2, "[]", ""), *text = malloc(strlen(many) + 3);
+	char *many = repeat("[],", NC_JSON_VALUES_MAX / 2, "[]", ""), *text = room(strlen(many) + 3);
 	sprintf(text, "[%s]", many);
 	expect_refusal(text, strlen(text), NACRE_E_LIMIT, "values");
 	free(many);
 	free(text);
 	many = repeat("1,", NC_JSON_VALUES_MAX - 1, "1", "");
-	text = malloc(strlen(many) + 3);
+	text = room(strlen(many) + 3);
 	sprintf(text, "[%s]", many);
 	json_decref(parse(text));
 	free(many);
@@ -96,8 +103,7 @@ static void bounds_the_number_of_values(void **state)
 static void bounds_the_size(void **state)
 {
 	size_t len = 10u << 20;
-	char *text = malloc(len);
-	assert_non_null(text);
+	char *text = room(len);
 	memset(text, ' ', len);
 	memcpy(text, "{}", 2);
 	expect_refusal(text, len, NACRE_E_LIMIT, "4194304");

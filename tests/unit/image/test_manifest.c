@@ -196,6 +196,8 @@ static void refuses_more_than_4096_layers(void **state)
 		struct nacre_error err;
 		NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
 		char *text = malloc(1024 + (size_t)n * (sizeof LAYER + 1));
+		if (!text)
+			abort();
 		int len = sprintf(text, "{" V2 "," CONFIG ",\"layers\":[" LAYER);
 		for (int i = 1; i < n; i++)
 			len += sprintf(text + len, "," LAYER);
