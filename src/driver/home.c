@@ -1,0 +1,165 @@
+#include "driver/drivers.h"
+
+#include "driver/walk.h"
+#include "io/fd.h"
+#include "io/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct each {
+	int (*fn)(void *ctx, const char *id, struct nacre_error *err);
+	void *ctx;
+};
+
+static int each_tree(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	struct each *each = ctx;
+	return nc_is_tree_id(name) ? each->fn(each->ctx, name, err) : 0;
+}
+
+int nc_home_each(int home, int (*fn)(void *ctx, const char *id, struct nacre_error *err), void *ctx,
+		 struct nacre_error *err)
+{
+	struct each each = { .fn = fn, .ctx = ctx };
+	return nc_dir_each(home, each_tree, &each, err);
+}
+
+int nc_home_has(int home, const char *id, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstatat(home, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode);
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "stat the tree of layer %s", id);
+}
+
+int nc_home_adopt(int home, const char *id, int stage, const char *name, struct nacre_error *err)
+{
+	if (renameat2(stage, name, home, id, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return nc_fail(err, NACRE_E_IO, errno, "move the tree of layer %s to its place", id);
+	int code = nc_home_remove(home, id, stage, err);
+	if (code < 0)
+		return code;
+	if (renameat2(stage, name, home, id, RENAME_NOREPLACE) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "move the tree of layer %s to its place", id);
+	return 0;
+}
+
+int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err)
+{
+	int code = nc_tree_remove(trash, id, err);
+	if (code < 0)
+		return code;
+	if (renameat(home, id, trash, id) < 0)
+		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "remove the tree of layer %s", id);
+	return nc_tree_remove(trash, id, err);
+}
+
+int nc_home_content(int home, const char *tree, const char *name, size_t name_len, struct nc_reader **ret,
+		    uint64_t *ret_size, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *clean = nc_alloc(name_len + 1);
+	if (!clean)
+		return nc_nomem(err);
+	int code = nc_path_clean(name, name_len, clean, NULL, err);
+	if (code < 0)
+		return code;
+	NC_AUTO_FD int dir = nc_path_open(home, tree, O_PATH | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
+	if (dir < 0)
+		return nc_fail(err, dir == -ENOENT ? NACRE_E_CORRUPT : NACRE_E_IO, -dir, "open the tree '%s'", tree);
+	NC_AUTO_FD int fd = nc_below_open(dir, clean, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -ENXIO)
+		return nc_fail(err, NACRE_E_CORRUPT, -fd, "'%s' of the layer", clean);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, -fd, "open '%s' of the layer", clean);
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "stat '%s' of the layer", clean);
+	if (!S_ISREG(st.st_mode))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "'%s' of the layer is no regular file", clean);
+	struct nc_reader *reader;
+	code = nc_reader_fd(nc_fd_give(&fd), true, clean, &reader, err);
+	if (code < 0)
+		return code;
+	*ret = reader;
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* --- usage -------------------------------------------------------------------------------------------------------- */
+
+/* Blocks of files with several names, by the number of names: every name adds the file's blocks, so each sum divided by
+ * its number of names is exact, and no list of files is needed. */
+struct shared {
+	uint64_t links, blocks;
+};
+
+struct tally {
+	uint64_t blocks;
+	struct shared *shared;
+	size_t count, cap;
+};
+
+static void tally_release(struct tally *tally)
+{
+	free(tally->shared);
+}
+
+static int tally_add(struct tally *tally, const struct stat *st, struct nacre_error *err)
+{
+	if (S_ISDIR(st->st_mode) || st->st_nlink <= 1) {
+		tally->blocks += (uint64_t)st->st_blocks;
+		return 0;
+	}
+	size_t i = 0;
+	while (i < tally->count && tally->shared[i].links != st->st_nlink)
+		i++;
+	if (i == tally->count) {
+		if (tally->count == tally->cap) {
+			size_t cap = tally->cap ? tally->cap * 2 : 16;
+			struct shared *more = nc_realloc_array(tally->shared, cap, sizeof *more);
+			if (!more)
+				return nc_nomem(err);
+			tally->shared = more;
+			tally->cap = cap;
+		}
+		tally->shared[tally->count++] = (struct shared){ .links = st->st_nlink };
+	}
+	tally->shared[i].blocks += (uint64_t)st->st_blocks;
+	return 0;
+}
+
+int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstatat(home, tree, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "the tree '%s'", tree);
+	NC_CLEANUP(tally_release) struct tally tally = { .blocks = (uint64_t)st.st_blocks };
+	NC_CLEANUP(nc_walk_auto) struct nc_walk *walk = NULL;
+	int code = nc_walk_new(home, tree, &walk, err);
+	struct nc_walk_item item;
+	while (code >= 0 && (code = nc_walk_next(walk, &item, err)) > 0) {
+		if (item.leave)
+			continue;
+		if (fstatat(item.dir, item.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", item.path);
+		code = tally_add(&tally, &st, err);
+		if (code >= 0 && item.type == DT_DIR)
+			code = nc_walk_enter(walk, err);
+	}
+	if (code < 0)
+		return code;
+	uint64_t blocks = tally.blocks;
+	for (size_t i = 0; i < tally.count; i++)
+		blocks += tally.shared[i].blocks / tally.shared[i].links;
+	*ret = blocks * 512;
+	return 0;
+}

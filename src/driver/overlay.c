@@ -1,0 +1,515 @@
+/* The overlay driver. On disk, as docker's overlay2 and containers/storage have it:
+ *
+ *	overlay/<id>/diff/	the layer's own tree, with overlayfs's marks
+ *	overlay/<id>/link	26 characters: its short name
+ *	overlay/<id>/lower	"l/AAA:l/BBB", short names of its parents, nearest first; none for a base layer and for
+ *				one whose root is opaque (overlayfs would merge it all the same)
+ *	overlay/<id>/work/	where there is a lower
+ *	overlay/l/<short>	link to ../<id>/diff
+ *	overlay/empty/		below a single layer, since overlayfs wants two */
+#include "driver/drivers.h"
+
+#include "base/buf.h"
+#include "driver/unpack.h"
+#include "io/fd.h"
+#include "io/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define HOME "overlay"
+#define SHORT_LEN 26
+/* Short names in one file. */
+#define LOWER_MAX (1u << 20)
+#define TREE "tree"
+
+struct overlay {
+	struct nc_driver base;
+	int home, links;
+	char *home_path;
+	bool user;		/* in a user namespace */
+	const char *opaque;
+};
+
+struct overlay_tree {
+	struct nc_tree base;
+	struct overlay *driver;
+	char id[NC_HEX_ID], parent[NC_HEX_ID];
+	bool has_parent;
+	int stage, tree, diff;
+	struct nc_stack *parents;
+	struct nc_unpack *unpack;
+};
+
+/* --- the stack of a layer --------------------------------------------------------------------------------------- */
+
+/* Paths of diff directories, topmost first. */
+struct chain {
+	char **trees;
+	size_t count, cap;
+};
+
+static void chain_release(struct chain *chain)
+{
+	nc_names_free(chain->trees, chain->count);
+}
+
+static int chain_add(struct chain *chain, const char *id, size_t len, struct nacre_error *err)
+{
+	if (chain->count == chain->cap) {
+		size_t cap = chain->cap ? chain->cap * 2 : 16;
+		char **more = nc_realloc_array(chain->trees, cap, sizeof *more);
+		if (!more)
+			return nc_nomem(err);
+		chain->trees = more;
+		chain->cap = cap;
+	}
+	NC_AUTO_BUF struct nc_buf tree = NC_BUF_INIT(255);
+	int code = nc_buf_addf(&tree, err, "%.*s/diff", (int)len, id);
+	if (code < 0)
+		return code;
+	char *given = nc_buf_give(&tree);
+	if (!given)
+		return nc_nomem(err);
+	chain->trees[chain->count++] = given;
+	return 0;
+}
+
+/* A short name leads to its layer by the text of its link. */
+static int chain_add_short(const struct overlay *self, struct chain *chain, const char *name, const char *id,
+			   struct nacre_error *err)
+{
+	char target[3 + NC_HEX_ID + 5];
+	ssize_t len = readlinkat(self->links, name, target, sizeof target);
+	if (len < 0)
+		return nc_fail(err, errno == ENOENT || errno == EINVAL ? NACRE_E_CORRUPT : NACRE_E_IO, errno,
+			       "the short name %s, below layer %s", name, id);
+	char lower[NC_HEX_ID] = "";
+	if ((size_t)len == 3 + NC_HEX_ID - 1 + 5)
+		memcpy(lower, target + 3, NC_HEX_ID - 1);
+	if (!nc_is_tree_id(lower) || memcmp(target, "../", 3) != 0 || memcmp(target + len - 5, "/diff", 5) != 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s, below layer %s, leads elsewhere", name, id);
+	return chain_add(chain, lower, NC_HEX_ID - 1, err);
+}
+
+static int read_lower(const struct overlay *self, const char *id, char **ret, struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = -1;
+	int code = nc_dir_open(self->home, id, &dir, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no tree of layer %s", id);
+	if (code < 0)
+		return code;
+	size_t len;
+	code = nc_file_read(dir, "lower", LOWER_MAX, ret, &len, err);
+	if (code == NACRE_E_NOTFOUND) {
+		*ret = NULL;
+		return 0;
+	}
+	return code;
+}
+
+static int chain_read(const struct overlay *self, const char *id, struct chain *chain, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *lower = NULL;
+	int code = read_lower(self, id, &lower, err);
+	if (code >= 0)
+		code = chain_add(chain, id, NC_HEX_ID - 1, err);
+	char *rest = NULL;
+	for (char *part = lower ? strtok_r(lower, ":", &rest) : NULL; code >= 0 && part; part = strtok_r(NULL, ":", &rest)) {
+		part[strcspn(part, "\n")] = '\0';
+		if (strncmp(part, "l/", 2) != 0 || strlen(part) != 2 + SHORT_LEN || strchr(part + 2, '/'))
+			return nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %s has '%s'", id, part);
+		code = chain_add_short(self, chain, part + 2, id, err);
+	}
+	return code;
+}
+
+static int open_stack(const struct overlay *self, const char *id, struct nc_stack **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(chain_release) struct chain chain = { .count = 0 };
+	int code = chain_read(self, id, &chain, err);
+	if (code < 0)
+		return code;
+	return nc_stack_new(self->home, (const char *const *)chain.trees, chain.count, self->opaque, ret, err);
+}
+
+/* --- the driver ------------------------------------------------------------------------------------------------- */
+
+/* Whether the user IDs of this process are those of the machine. */
+static bool in_user_namespace(void)
+{
+	char map[64];
+	NC_AUTO_FD int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : nc_read_full(fd, map, sizeof map - 1);
+	if (len <= 0)
+		return false;
+	map[len] = '\0';
+	unsigned long long inside, outside, count;
+	return sscanf(map, "%llu %llu %llu", &inside, &outside, &count) != 3 || inside != 0 || outside != 0 ||
+	       count != 4294967295u;
+}
+
+static void overlay_close(struct nc_driver *driver)
+{
+	struct overlay *self = (struct overlay *)driver;
+	nc_fd_release(&self->home);
+	nc_fd_release(&self->links);
+	free(self->home_path);
+	free(self);
+}
+
+static int overlay_open(int root, const char *path, bool readonly, struct nc_driver **ret, struct nacre_error *err)
+{
+	struct overlay *self = nc_zalloc(sizeof *self);
+	if (!self)
+		return nc_nomem(err);
+	NC_CLEANUP(nc_driver_auto) struct nc_driver *guard = &self->base;
+	self->base.ops = &nc_overlay_driver;
+	self->home = self->links = -1;
+	self->user = in_user_namespace();
+	self->opaque = self->user ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	NC_AUTO_BUF struct nc_buf home_path = NC_BUF_INIT(1u << 16);
+	int code = nc_buf_addf(&home_path, err, "%s/" HOME, path);
+	if (code < 0)
+		return code;
+	self->home_path = nc_buf_give(&home_path);
+	if (!self->home_path)
+		return nc_nomem(err);
+	if (readonly) {
+		code = nc_dir_open(root, HOME, &self->home, err);
+		if (code >= 0)
+			code = nc_dir_open(self->home, "l", &self->links, err);
+	} else {
+		NC_AUTO_FD int empty = -1;
+		code = nc_dir_ensure(root, HOME, &self->home, err);
+		if (code >= 0)
+			code = nc_dir_ensure(self->home, "l", &self->links, err);
+		if (code >= 0)
+			code = nc_dir_ensure(self->home, "empty", &empty, err);
+	}
+	if (code < 0)
+		return nc_wrap(err, code, "overlay driver");
+	*ret = NC_GIVE(guard);
+	return 0;
+}
+
+static int overlay_has(struct nc_driver *driver, const char *id, struct nacre_error *err)
+{
+	return nc_home_has(((struct overlay *)driver)->home, id, err);
+}
+
+static int overlay_each(struct nc_driver *driver, int (*fn)(void *ctx, const char *id, struct nacre_error *err),
+			void *ctx, struct nacre_error *err)
+{
+	return nc_home_each(((struct overlay *)driver)->home, fn, ctx, err);
+}
+
+static int overlay_remove(struct nc_driver *driver, const char *id, int trash, struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *name = NULL;
+	size_t len;
+	int code = nc_dir_open(self->home, id, &dir, err);
+	if (code < 0)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	/* the short name first: without its layer nobody would find it */
+	code = nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, err);
+	if (code >= 0 && len >= SHORT_LEN && !memchr(name, '/', len)) {
+		name[SHORT_LEN] = '\0';
+		if (unlinkat(self->links, name, 0) < 0 && errno != ENOENT)
+			return nc_fail(err, NACRE_E_IO, errno, "remove the short name %s of layer %s", name, id);
+	}
+	return nc_home_remove(self->home, id, trash, err);
+}
+
+static int overlay_content(struct nc_driver *driver, const char *id, const char *name, size_t name_len,
+			   struct nc_reader **ret, uint64_t *ret_size, struct nacre_error *err)
+{
+	char tree[NC_HEX_ID + 5];
+	snprintf(tree, sizeof tree, "%s/diff", id);
+	return nc_home_content(((struct overlay *)driver)->home, tree, name, name_len, ret, ret_size, err);
+}
+
+static int overlay_view(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err)
+{
+	struct nc_stack *stack;
+	int code = open_stack((struct overlay *)driver, id, &stack, err);
+	return code < 0 ? code : nc_view_of_stack(stack, ret, err);
+}
+
+static int overlay_mount(struct nc_driver *driver, const char *id, int target, struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_CLEANUP(chain_release) struct chain chain = { .count = 0 };
+	int code = chain_read(self, id, &chain, err);
+	if (code >= 0 && chain.count == 1) {
+		/* chain_add made room for more than one */
+		chain.trees[1] = nc_strdup("empty");
+		if (!chain.trees[1])
+			return nc_nomem(err);
+		chain.count = 2;
+	}
+	if (code < 0)
+		return code;
+	struct nc_overlay_mount what = {
+		.home = self->home, .home_path = self->home_path, .trees = chain.trees, .count = chain.count,
+		.flags = self->user ? NC_OVERLAY_USER : 0,
+	};
+	return nc_overlay_mount(&what, target, err);
+}
+
+static int overlay_usage(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err)
+{
+	char tree[NC_HEX_ID + 5];
+	snprintf(tree, sizeof tree, "%s/diff", id);
+	return nc_home_usage(((struct overlay *)driver)->home, tree, ret, err);
+}
+
+/* --- writing a layer -------------------------------------------------------------------------------------------- */
+
+static void tree_free(struct overlay_tree *self)
+{
+	nc_unpack_free(self->unpack);
+	nc_stack_free(self->parents);
+	nc_fd_release(&self->diff);
+	nc_fd_release(&self->tree);
+	free(self);
+}
+NC_DEFINE_CLEANUP(tree_auto, struct overlay_tree *, tree_free)
+
+static void overlay_tree_abort(struct nc_tree *tree)
+{
+	struct overlay_tree *self = (struct overlay_tree *)tree;
+	int stage = self->stage;
+	tree_free(self);
+	/* what cannot be removed now goes with the stage */
+	nc_tree_remove(stage, TREE, NULL);
+	nc_tree_remove(stage, "plnk", NULL);
+}
+
+static int overlay_tree_entry(struct nc_tree *tree, const struct nc_entry *entry, struct nacre_error *err)
+{
+	return nc_unpack_entry(((struct overlay_tree *)tree)->unpack, entry, err);
+}
+
+static int overlay_tree_data(struct nc_tree *tree, const void *bytes, size_t len, uint64_t at, struct nacre_error *err)
+{
+	return nc_unpack_data(((struct overlay_tree *)tree)->unpack, bytes, len, at, err);
+}
+
+/* The short names of the parents: the parent's own, then those below it. */
+static int write_lower(struct overlay_tree *self, struct nacre_error *err)
+{
+	NC_AUTO_FD int parent = -1;
+	NC_AUTO_FREE char *name = NULL, *below = NULL;
+	size_t len;
+	int code = nc_dir_open(self->driver->home, self->parent, &parent, err);
+	if (code >= 0)
+		code = nc_file_read(parent, "link", SHORT_LEN + 1, &name, &len, err);
+	if (code >= 0)
+		code = read_lower(self->driver, self->parent, &below, err);
+	if (code < 0)
+		return nc_wrap(err, code, "parent of layer %s", self->id);
+	name[strcspn(name, "\n")] = '\0';
+	NC_AUTO_BUF struct nc_buf lower = NC_BUF_INIT(LOWER_MAX);
+	code = nc_buf_addf(&lower, err, "l/%s%s%s", name, below ? ":" : "", below ? below : "");
+	if (code >= 0)
+		code = nc_file_create(self->tree, "lower", lower.data, lower.len, err);
+	if (code >= 0 && mkdirat(self->tree, "work", 0700) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "create the work directory of layer %s", self->id);
+	return code;
+}
+
+static int make_short_name(char name[SHORT_LEN + 1], struct nacre_error *err)
+{
+	unsigned char bytes[SHORT_LEN];
+	if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+		return nc_fail(err, NACRE_E_IO, errno, "get random bytes");
+	for (size_t i = 0; i < SHORT_LEN; i++)
+		name[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[bytes[i] & 31];
+	name[SHORT_LEN] = '\0';
+	return 0;
+}
+
+static int settle(struct overlay_tree *self, bool base, struct nacre_error *err)
+{
+	char name[SHORT_LEN + 1], target[3 + NC_HEX_ID + 5];
+	int code = make_short_name(name, err);
+	if (code >= 0)
+		code = nc_file_create(self->tree, "link", name, SHORT_LEN, err);
+	if (code >= 0 && !base)
+		code = write_lower(self, err);
+	/* a tree of this ID that is there belongs to nobody; its short name goes with it */
+	if (code >= 0)
+		code = overlay_remove(&self->driver->base, self->id, self->stage, err);
+	if (code >= 0)
+		code = nc_home_adopt(self->driver->home, self->id, self->stage, TREE, err);
+	if (code < 0)
+		return code;
+	snprintf(target, sizeof target, "../%s/diff", self->id);
+	if (symlinkat(target, self->driver->links, name) < 0) {
+		code = nc_fail(err, NACRE_E_IO, errno, "create the short name of layer %s", self->id);
+		nc_home_remove(self->driver->home, self->id, self->stage, NULL);
+	}
+	return code;
+}
+
+static int overlay_tree_seal(struct nc_tree *tree, uint64_t *ret_size, struct nacre_error *err)
+{
+	struct overlay_tree *self = (struct overlay_tree *)tree;
+	struct nc_unpack_result result;
+	int code = nc_unpack_finish(self->unpack, &result, err);
+	if (code >= 0)
+		code = settle(self, !self->has_parent || result.root_opaque, err);
+	if (code < 0) {
+		overlay_tree_abort(tree);
+		return code;
+	}
+	tree_free(self);
+	*ret_size = result.size;
+	return 0;
+}
+
+static const struct nc_tree_ops tree_ops = {
+	.entry = overlay_tree_entry, .data = overlay_tree_data, .seal = overlay_tree_seal, .abort = overlay_tree_abort,
+};
+
+static int overlay_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
+			 const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+{
+	struct overlay_tree *made = nc_zalloc(sizeof *made);
+	if (!made)
+		return nc_nomem(err);
+	NC_CLEANUP(tree_auto) struct overlay_tree *self = made;
+	self->base.ops = &tree_ops;
+	self->driver = (struct overlay *)driver;
+	self->stage = stage;
+	self->tree = self->diff = -1;
+	snprintf(self->id, sizeof self->id, "%s", id);
+	if (parent) {
+		snprintf(self->parent, sizeof self->parent, "%s", parent);
+		self->has_parent = true;
+		int code = open_stack(self->driver, parent, &self->parents, err);
+		if (code < 0)
+			return nc_wrap(err, code, "parent of layer %s", id);
+	}
+	int code = nc_dir_ensure(stage, TREE, &self->tree, err);
+	if (code >= 0)
+		code = nc_dir_ensure(self->tree, "diff", &self->diff, err);
+	if (code < 0)
+		return code;
+	struct nc_unpack_options options = {
+		.stage = stage, .root = self->diff, .parents = self->parents, .opaque = self->driver->opaque,
+		.displaced = displaced,
+	};
+	code = nc_unpack_new(&options, &self->unpack, err);
+	if (code < 0)
+		return code;
+	*ret = &NC_GIVE(self)->base;
+	return 0;
+}
+
+/* --- whether it works here ---------------------------------------------------------------------------------------- */
+
+/* Builds two layers of which the upper hides a file and a directory's content of the lower. */
+static int build_trial(int dir, const char *opaque, struct nacre_error *err)
+{
+	static const char *const dirs[] = { "upper", "lower", "mount", "upper/opaque", "lower/opaque" };
+	static const char *const files[] = { "lower/hidden", "lower/opaque/file", "lower/shown" };
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+		if (mkdirat(dir, dirs[i], 0700) < 0)
+			return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "create a directory");
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (mknodat(dir, files[i], S_IFREG | 0600, 0) < 0)
+			return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "create a file");
+	if (mknodat(dir, "upper/hidden", S_IFCHR, makedev(0, 0)) < 0)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "whiteouts cannot be made on this file system");
+	NC_AUTO_FD int marked = openat(dir, "upper/opaque", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (marked < 0 || fsetxattr(marked, opaque, "y", 1, 0) < 0)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "the attribute %s cannot be set on this file system", opaque);
+	return 0;
+}
+
+static bool shows(int dir, const char *name)
+{
+	struct stat st;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int try_mount(int dir, bool user, struct nacre_error *err)
+{
+	char *trees[] = { (char[]){ "upper" }, (char[]){ "lower" } };
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
+	struct nc_overlay_mount what = {
+		.home = dir, .home_path = path, .trees = trees, .count = 2, .flags = user ? NC_OVERLAY_USER : 0,
+	};
+	NC_AUTO_FD int seen = -1;
+	bool attached = false;
+	int code = nc_overlay_mount_detached(&what, &seen, err);
+	if (code == NACRE_E_UNSUPPORTED) {
+		NC_AUTO_FD int target = openat(dir, "mount", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (target < 0)
+			return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "open a directory");
+		code = nc_overlay_mount(&what, target, err);
+		attached = code == 0;
+		if (attached)
+			seen = openat(dir, "mount", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (code < 0)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, err ? err->sys : 0, "overlayfs cannot be mounted here");
+	bool right = shows(seen, "shown") && shows(seen, "opaque") && !shows(seen, "hidden") && !shows(seen, "opaque/file");
+	if (attached) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d/mount", dir);
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	if (!right)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "overlayfs does not see its marks on this file system");
+	return 0;
+}
+
+static int overlay_probe(int root, struct nacre_error *err)
+{
+	char name[SHORT_LEN + 1];
+	int code = make_short_name(name, err);
+	if (code < 0)
+		return code;
+	NC_AUTO_FD int dir = -1;
+	code = nc_dir_ensure(root, name, &dir, err);
+	if (code < 0)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, err ? err->sys : 0, "overlay driver: nothing can be written here");
+	bool user = in_user_namespace();
+	code = build_trial(dir, user ? "user.overlay.opaque" : "trusted.overlay.opaque", err);
+	if (code >= 0)
+		code = try_mount(dir, user, err);
+	if (code < 0)
+		code = nc_wrap(err, code, "overlay driver");
+	int removed = nc_tree_remove(root, name, code < 0 ? NULL : err);
+	return code < 0 ? code : removed;
+}
+
+const struct nc_driver_ops nc_overlay_driver = {
+	.name = "overlay",
+	.probe = overlay_probe,
+	.open = overlay_open,
+	.close = overlay_close,
+	.begin = overlay_begin,
+	.has = overlay_has,
+	.remove = overlay_remove,
+	.each = overlay_each,
+	.content = overlay_content,
+	.view = overlay_view,
+	.mount = overlay_mount,
+	.usage = overlay_usage,
+};
