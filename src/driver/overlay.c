@@ -280,6 +280,8 @@ static int overlay_usage(struct nc_driver *driver, const char *id, uint64_t *ret
 
 static void tree_free(struct overlay_tree *self)
 {
+	if (!self)
+		return;
 	nc_unpack_free(self->unpack);
 	nc_stack_free(self->parents);
 	nc_fd_release(&self->diff);

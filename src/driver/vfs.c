@@ -115,6 +115,8 @@ static int vfs_usage(struct nc_driver *driver, const char *id, uint64_t *ret, st
 
 static void tree_free(struct vfs_tree *self)
 {
+	if (!self)
+		return;
 	nc_unpack_free(self->unpack);
 	nc_stack_free(self->parents);
 	nc_fd_release(&self->tree);
