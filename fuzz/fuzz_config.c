@@ -48,12 +48,9 @@ static void as_change(const char *text)
 	NC_AUTO_FREE char *made = NULL;
 	NC_CLEANUP(nc_config_auto) struct nc_config *config = NULL;
 	const char *const changes[] = { "ENV A=1", text };
-	const struct nc_config_new facts = {
-		.architecture = "amd64", .os = "linux", .changes = changes, .change_count = 2
-	};
+	const struct nc_config_new facts = { .architecture = "amd64", .os = "linux", .changes = changes, .change_count = 2 };
 	size_t len;
-	if (nc_config_make(&facts, &made, &len, &err) == 0 &&
-	    nc_config_parse(made, len, &config, &err) == NACRE_E_BADDATA)
+	if (nc_config_make(&facts, &made, &len, &err) == 0 && nc_config_parse(made, len, &config, &err) == NACRE_E_BADDATA)
 		abort();
 }
 

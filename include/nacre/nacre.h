@@ -138,7 +138,7 @@ struct nacre_open_options {
  *         NACRE_E_UNSUPPORTED  a newer layout; a driver that this machine cannot run (the message says why)
  *         NACRE_E_DENIED       the directory belongs to another user
  *         NACRE_E_CORRUPT      nacre.json cannot be read
- * A memory store (driver "memory") keeps nothing on disk beside an empty root directory.
+ * A memory store (driver "memory") belongs to one handle, uses its root only while it is open, and leaves it empty.
  * Opening for writing sweeps what dead processes left behind. */
 NACRE_API int nacre_store_open(const char *root, const struct nacre_open_options *options, struct nacre_store **ret,
 			       struct nacre_error *err);

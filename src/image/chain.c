@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-/* The chain ID of one layer is its diff ID; of more, the digest of the text "CHAIN DIFF": the chain ID of all below
- * the topmost, a space, and the topmost's diff ID. */
+/* The chain ID of one layer is its diff ID; of more, the digest of the text "CHAIN DIFF": the chain ID of all below the
+ * topmost, a space, and the topmost's diff ID. */
 int nc_chain_ids(const struct nc_digest *diff_ids, size_t n, struct nc_digest *ret, struct nacre_error *err)
 {
 	for (size_t i = 0; i < n; i++) {

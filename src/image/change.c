@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES (64u << 10)
-#define TEXT_MAX_BYTES (1u << 20) /* of one value, its variables replaced */
+#define TEXT_MAX_BYTES (1u << 20)	/* of one value, its variables replaced */
 
 static const char spaces[] = " \t\v\f";
 
@@ -134,8 +134,8 @@ static size_t word_length(const char *text)
 }
 
 /* Calls fn with each word of text, split at white space alone and its variables replaced. */
-static int each_word(json_t *config, const char *text,
-		     int (*fn)(json_t *config, const char *word, struct nacre_error *), struct nacre_error *err)
+static int each_word(json_t *config, const char *text, int (*fn)(json_t *config, const char *word, struct nacre_error *),
+		     struct nacre_error *err)
 {
 	int code = 0;
 	for (const char *at = text; *at && code == 0; at = skip_spaces(at)) {
@@ -419,15 +419,9 @@ static const struct instruction {
 	const char *name;
 	int (*apply)(json_t *config, const char *text, struct nacre_error *err);
 } instructions[] = {
-	{ "CMD", change_cmd },
-	{ "ENTRYPOINT", change_entrypoint },
-	{ "ENV", change_env },
-	{ "EXPOSE", change_expose },
-	{ "LABEL", change_label },
-	{ "ONBUILD", change_onbuild },
-	{ "STOPSIGNAL", change_stop_signal },
-	{ "USER", change_user },
-	{ "VOLUME", change_volume },
+	{ "CMD", change_cmd },		   { "ENTRYPOINT", change_entrypoint }, { "ENV", change_env },
+	{ "EXPOSE", change_expose },	   { "LABEL", change_label },		{ "ONBUILD", change_onbuild },
+	{ "STOPSIGNAL", change_stop_signal }, { "USER", change_user },		{ "VOLUME", change_volume },
 	{ "WORKDIR", change_workdir },
 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LAYERS_MAX 4096
-#define HISTORY_MAX 16384 /* entries, those without a layer included */
+#define HISTORY_MAX 16384	/* entries, those without a layer included */
 #define WHAT "config"
 
 static int parse_texts(const json_t *document, struct nc_config *config, struct nacre_error *err)
@@ -17,12 +17,9 @@ static int parse_texts(const json_t *document, struct nc_config *config, struct 
 		const char *key;
 		char **ret;
 	} fields[] = {
-		{ "architecture", &config->architecture },
-		{ "variant", &config->variant },
-		{ "os", &config->os },
-		{ "os.version", &config->os_version },
-		{ "author", &config->author },
-		{ "created", &config->created },
+		{ "architecture", &config->architecture }, { "variant", &config->variant },
+		{ "os", &config->os },			   { "os.version", &config->os_version },
+		{ "author", &config->author },		   { "created", &config->created },
 	};
 	int code = 0;
 	for (size_t i = 0; i < sizeof fields / sizeof *fields && code == 0; i++)
@@ -57,8 +54,7 @@ static int parse_rootfs(const json_t *document, struct nc_config *config, struct
 		return code;
 	size_t n = json_array_size(diff_ids);
 	if (n > LAYERS_MAX)
-		return nc_fail(err, NACRE_E_LIMIT, 0, WHAT ": rootfs.diff_ids: %zu layers, more than %d", n,
-			       LAYERS_MAX);
+		return nc_fail(err, NACRE_E_LIMIT, 0, WHAT ": rootfs.diff_ids: %zu layers, more than %d", n, LAYERS_MAX);
 	config->diff_ids = nc_zalloc(n * sizeof *config->diff_ids);
 	if (!config->diff_ids)
 		return nc_nomem(err);
@@ -118,8 +114,8 @@ static int parse_history(const json_t *document, struct nc_config *config, struc
 	if (code < 0)
 		return code;
 	if (n > 0 && layers != config->diff_id_count)
-		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": history: tells of %zu layers, but rootfs has %zu",
-			       layers, config->diff_id_count);
+		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": history: tells of %zu layers, but rootfs has %zu", layers,
+			       config->diff_id_count);
 	return 0;
 }
 
@@ -180,12 +176,11 @@ void nc_config_free(struct nc_config *config)
 {
 	if (!config)
 		return;
-	char *texts[] = { config->architecture, config->variant,     config->os,
-			  config->os_version,   config->author,      config->created,
-			  config->user,         config->working_dir, config->stop_signal };
+	char *texts[] = { config->architecture, config->variant, config->os,	      config->os_version, config->author,
+			  config->created,	config->user,	 config->working_dir, config->stop_signal };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		free(texts[i]);
-	char **lists[] = { config->env,    config->cmd,           config->entrypoint,
+	char **lists[] = { config->env,	   config->cmd,		  config->entrypoint,
 			   config->labels, config->exposed_ports, config->volumes };
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		nc_list_free(lists[i]);

@@ -20,7 +20,7 @@ static int add_text(struct nc_buf *buf, const char *key, const char *text, struc
 /* The runtime's part, its keys in the order of the OCI specification, then Docker's OnBuild. */
 static int add_runtime(struct nc_buf *buf, const json_t *runtime, struct nacre_error *err)
 {
-	static const char *const keys[] = { "User",    "ExposedPorts", "Env",    "Entrypoint", "Cmd",
+	static const char *const keys[] = { "User",    "ExposedPorts", "Env",	 "Entrypoint", "Cmd",
 					    "Volumes", "WorkingDir",   "Labels", "StopSignal", "OnBuild" };
 	const char *lead = "";
 	int code = nc_buf_add_text(buf, ",\"config\":{", err);

@@ -114,8 +114,8 @@ int nc_gojson_compact(struct nc_buf *buf, const char *text, size_t len, struct n
 	return code == 0 ? nc_buf_add(buf, text + plain, len - plain, err) : code;
 }
 
-/* The fewest significant digits that read back as value, and the power of ten of the first. Only digits are taken
- * from what printf writes, so the decimal point of the locale does not matter. */
+/* The fewest significant digits that read back as value, and the power of ten of the first. Only digits are taken from
+ * what printf writes, so the decimal point of the locale does not matter. */
 static int shortest_digits(double value, char digits[20], int *ret_exponent)
 {
 	char text[64];
@@ -185,8 +185,8 @@ static int add_object(struct nc_buf *buf, const json_t *object, bool sorted, int
 	if (!members)
 		return nc_nomem(err);
 	const char *key;
-	json_t *value, *iterable = (json_t *)(uintptr_t)object; /* iteration takes no const, and changes nothing */
-	json_object_foreach(iterable, key, value)
+	json_t *value, *mutable_object = (json_t *)(uintptr_t)object; /* iteration takes no const, and changes nothing */
+	json_object_foreach(mutable_object, key, value)
 		members[n++] = (struct member){ .key = key, .value = value };
 	if (sorted)
 		qsort(members, n, sizeof *members, compare_members);

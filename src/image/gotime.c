@@ -9,7 +9,7 @@
 struct gotime {
 	int year, month, day, hour, minute, second;
 	uint32_t nsec;
-	int zone; /* seconds east of UTC */
+	int zone;	/* seconds east of UTC */
 };
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that the leap day is the
@@ -27,7 +27,8 @@ static void date_from_days(int64_t days, struct gotime *ret)
 	int64_t since = days + 719468 + 146097; /* since 1 March of the year -400 */
 	int64_t era = since / 146097;
 	int64_t day_of_era = since % 146097;
-	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t month_from_march = (5 * day_of_year + 2) / 153;
 	ret->day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
@@ -159,9 +160,7 @@ void nc_gotime_text(int64_t sec, uint32_t nsec, char ret[40])
 	sec = sec < first ? first : sec > last ? last : sec;
 	int64_t days = (sec - first) / SECONDS_A_DAY; /* both not negative: division rounds down */
 	int second = (int)((sec - first) % SECONDS_A_DAY);
-	struct gotime t = { .hour = second / 3600,
-			    .minute = second / 60 % 60,
-			    .second = second % 60,
+	struct gotime t = { .hour = second / 3600, .minute = second / 60 % 60, .second = second % 60,
 			    .nsec = nsec > 999999999 ? 999999999 : nsec };
 	date_from_days(days + first / SECONDS_A_DAY, &t);
 	write_time(&t, ret);

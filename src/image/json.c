@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Depth and number of values by brackets and commas outside strings. Whether the text is JSON at all is for jansson
- * to say: on valid text the counts are exact. */
+/* Depth and number of values by brackets and commas outside strings. Whether the text is JSON at all is for jansson to
+ * say: on valid text the counts are exact. */
 static int check_limits(const char *text, size_t len, const char *what, struct nacre_error *err)
 {
 	unsigned depth = 0, values = 0;

@@ -20,10 +20,10 @@ static const struct document_type {
 	enum nc_document_kind kind;
 	bool docker;
 } document_types[] = {
-	{NC_MEDIA_OCI_MANIFEST,     NC_DOC_MANIFEST, false},
-	{ NC_MEDIA_OCI_INDEX,       NC_DOC_INDEX,    false},
+	{ NC_MEDIA_OCI_MANIFEST, NC_DOC_MANIFEST, false },
+	{ NC_MEDIA_OCI_INDEX, NC_DOC_INDEX, false },
 	{ NC_MEDIA_DOCKER_MANIFEST, NC_DOC_MANIFEST, true },
-	{ NC_MEDIA_DOCKER_LIST,     NC_DOC_INDEX,    true },
+	{ NC_MEDIA_DOCKER_LIST, NC_DOC_INDEX, true },
 };
 
 static const struct document_type *find_type(const char *media_type)
@@ -37,15 +37,14 @@ static const struct document_type *find_type(const char *media_type)
 static int schema_1(struct nacre_error *err)
 {
 	return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
-		       WHAT
-		       ": of Docker's schema 1, which is no longer read; push the image again with a newer docker");
+		       WHAT ": of Docker's schema 1, which is no longer read; push the image again with a newer docker");
 }
 
 /* The kind that the fields show, or a failure when they show both or none. */
 static int kind_of_fields(const json_t *document, struct nacre_error *err)
 {
-	static const char *const keys[] = { "schemaVersion", "mediaType", "artifactType", "config", "layers",
-					    "manifests",     "fsLayers",  "blobs",        NULL };
+	static const char *const keys[] = { "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests",
+					    "fsLayers", "blobs", NULL };
 	int code = nc_field_refuse_lookalikes(document, WHAT ": ", keys, err);
 	if (code < 0)
 		return code;
@@ -79,8 +78,8 @@ static int settle_type(const json_t *document, const char *announced, struct nc_
 	if (code < 0)
 		return code;
 	if (announced && announced[0] && own[0] && strcmp(announced, own) != 0)
-		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": announced as %.150s, but says of itself %.150s",
-			       announced, own);
+		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": announced as %.150s, but says of itself %.150s", announced,
+			       own);
 	const char *media_type = own[0] ? own : announced ? announced : "";
 	if (strcmp(media_type, MEDIA_SCHEMA1) == 0 || strcmp(media_type, MEDIA_SCHEMA1_SIGNED) == 0)
 		return schema_1(err);
@@ -91,8 +90,8 @@ static int settle_type(const json_t *document, const char *announced, struct nc_
 		media_type = kind == NC_DOC_INDEX ? NC_MEDIA_OCI_INDEX : NC_MEDIA_OCI_MANIFEST;
 	const struct document_type *type = find_type(media_type);
 	if (!type)
-		return nc_fail(err, NACRE_E_BADDATA, 0,
-			       WHAT ": media type '%.150s' is not a manifest's or an index's", media_type);
+		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": media type '%.150s' is not a manifest's or an index's",
+			       media_type);
 	if ((int)type->kind != kind)
 		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": media type %s, but the fields of %s", media_type,
 			       kind == NC_DOC_INDEX ? "an index" : "a manifest");

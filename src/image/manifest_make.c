@@ -10,9 +10,9 @@ static const struct layer_type {
 	enum nc_codec codec;
 	const char *oci, *docker;
 } layer_types[] = {
-	{NC_PLAIN, NC_MEDIA_OCI_LAYER,         "application/vnd.docker.image.rootfs.diff.tar"     },
-	{ NC_GZIP, NC_MEDIA_OCI_LAYER "+gzip", NC_MEDIA_DOCKER_LAYER_GZIP                         },
-	{ NC_ZSTD, NC_MEDIA_OCI_LAYER "+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd"},
+	{ NC_PLAIN, NC_MEDIA_OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar" },
+	{ NC_GZIP, NC_MEDIA_OCI_LAYER "+gzip", NC_MEDIA_DOCKER_LAYER_GZIP },
+	{ NC_ZSTD, NC_MEDIA_OCI_LAYER "+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd" },
 };
 
 const char *nc_layer_media_type(bool docker, enum nc_codec codec)
@@ -58,8 +58,7 @@ static int add_annotations(struct nc_buf *buf, const struct nc_descriptor *descr
 	if (code == 0)
 		code = add_text(buf, "", "io.containerd.image.name", descriptor->image_name, err);
 	if (code == 0)
-		code = add_text(buf, image ? "," : "", "org.opencontainers.image.ref.name", descriptor->ref_name,
-				err);
+		code = add_text(buf, image ? "," : "", "org.opencontainers.image.ref.name", descriptor->ref_name, err);
 	return code < 0 ? code : nc_buf_add(buf, "}", 1, err);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#define PLATFORMS_SHOWN 8 /* in the message when none fits */
+#define PLATFORMS_SHOWN 8	/* in the message when none fits */
 
 struct alias {
 	const char *from, *architecture, *variant;
@@ -16,30 +16,16 @@ struct alias {
 
 /* What others than Go call the architectures: uname's machine, Debian's names, and Docker's old ones. */
 static const struct alias aliases[] = {
-	{ "x86_64", "amd64", "" },
-	{ "x86-64", "amd64", "" },
-	{ "i386", "386", "" },
-	{ "i486", "386", "" },
-	{ "i586", "386", "" },
-	{ "i686", "386", "" },
-	{ "x86", "386", "" },
-	{ "aarch64", "arm64", "v8" },
-	{ "aarch64_be", "arm64be", "" },
-	{ "armv8l", "arm", "v8" },
-	{ "armv7l", "arm", "v7" },
-	{ "armv7hl", "arm", "v7" },
-	{ "armv6l", "arm", "v6" },
-	{ "armv6hl", "arm", "v6" },
-	{ "armv5tel", "arm", "v5" },
-	{ "armv5tejl", "arm", "v5" },
-	{ "armhf", "arm", "v7" },
-	{ "armel", "arm", "v6" },
-	{ "loongarch64", "loong64", "" },
+	{ "x86_64", "amd64", "" },   { "x86-64", "amd64", "" },	   { "i386", "386", "" },     { "i486", "386", "" },
+	{ "i586", "386", "" },	     { "i686", "386", "" },	   { "x86", "386", "" },      { "aarch64", "arm64", "v8" },
+	{ "aarch64_be", "arm64be", "" }, { "armv8l", "arm", "v8" }, { "armv7l", "arm", "v7" }, { "armv7hl", "arm", "v7" },
+	{ "armv6l", "arm", "v6" },   { "armv6hl", "arm", "v6" },   { "armv5tel", "arm", "v5" },
+	{ "armv5tejl", "arm", "v5" }, { "armhf", "arm", "v7" },	   { "armel", "arm", "v6" },  { "loongarch64", "loong64", "" },
 };
 
 static const char *const operating_systems[] = {
-	"linux", "windows", "darwin",  "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos",
-	"aix",   "plan9",   "android", "js",      "wasip1", "wasi",    "ios",       "zos",
+	"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "aix", "plan9",
+	"android", "js", "wasip1", "wasi", "ios", "zos",
 };
 
 static bool is_word(const char *text)
@@ -83,8 +69,8 @@ int nc_platform_parse(const char *text, struct nc_platform *ret, struct nacre_er
 		for (size_t i = 0; i < len; i++)
 			parts[n][i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] - 'A' + 'a') : at[i];
 		if (!is_word(parts[n]))
-			return nc_fail(err, NACRE_E_INVALID, 0,
-				       "platform '%.200s' is not OS[/ARCHITECTURE[/VARIANT]]", text);
+			return nc_fail(err, NACRE_E_INVALID, 0, "platform '%.200s' is not OS[/ARCHITECTURE[/VARIANT]]",
+				       text);
 		at += len;
 		if (*at == '\0')
 			break;
@@ -93,8 +79,8 @@ int nc_platform_parse(const char *text, struct nc_platform *ret, struct nacre_er
 	if (n == 3)
 		return nc_fail(err, NACRE_E_INVALID, 0, "platform '%.200s' has more than three parts", text);
 	if (n == 0 && !is_operating_system(platform.os))
-		return nc_fail(err, NACRE_E_INVALID, 0,
-			       "platform '%.200s' is not an operating system (OS/ARCHITECTURE)", text);
+		return nc_fail(err, NACRE_E_INVALID, 0, "platform '%.200s' is not an operating system (OS/ARCHITECTURE)",
+			       text);
 	if (n == 0) {
 		struct nc_platform host;
 		nc_platform_host(&host);
@@ -186,9 +172,8 @@ static int none_fits(const struct nc_manifest *index, const struct nc_platform *
 	}
 	if (code < 0)
 		return code;
-	return nc_fail(err, NACRE_E_NOTFOUND, 0, "no image for platform %s; there %s %s",
-		       nc_platform_text(wanted, text), shown == 1 ? "is" : "are",
-		       shown ? nc_buf_text(&there) : "none");
+	return nc_fail(err, NACRE_E_NOTFOUND, 0, "no image for platform %s; there %s %s", nc_platform_text(wanted, text),
+		       shown == 1 ? "is" : "are", shown ? nc_buf_text(&there) : "none");
 }
 
 int nc_index_choose(const struct nc_manifest *index, const struct nc_platform *wanted, struct nacre_error *err)

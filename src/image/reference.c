@@ -19,7 +19,7 @@
 #define DEFAULT_DOMAIN "docker.io"
 #define LEGACY_DOMAIN "index.docker.io"
 #define OFFICIAL "library/"
-#define NAME_MAX_BYTES 255 /* domain, slash and path */
+#define NAME_MAX_BYTES 255	/* domain, slash and path */
 #define TAG_MAX_BYTES 128
 
 static bool is_lower(char c)
@@ -197,8 +197,7 @@ static int split_suffixes(const char *text, char *name, struct nc_reference *ret
 	if (colon) {
 		*colon = '\0';
 		if (!nc_tag_valid(colon + 1))
-			return bad(err, text,
-				   "a tag is 1 to 128 of A-Z a-z 0-9 _ . - and begins with neither . nor -");
+			return bad(err, text, "a tag is 1 to 128 of A-Z a-z 0-9 _ . - and begins with neither . nor -");
 		snprintf(ret->tag, sizeof ret->tag, "%s", colon + 1);
 	}
 	return 0;

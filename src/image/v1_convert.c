@@ -115,7 +115,7 @@ static bool version_before_1_8_3(const char *version)
 
 struct member {
 	const char *key;
-	const char *value; /* JSON text */
+	const char *value;	/* JSON text */
 	size_t len;
 };
 
@@ -149,7 +149,7 @@ static size_t skip_value(const char *text, size_t at)
 	return at;
 }
 
-/* Finds the text of each member of the object that text is; object is text parsed, in the same order. */
+/* Finds the text of each member of the object that text is; object is text parsed, and keeps the order of the text. */
 static size_t split_members(const char *text, const json_t *object, struct member *ret)
 {
 	size_t n = 0, at = strcspn(text, "{") + 1;
@@ -171,7 +171,7 @@ static size_t split_members(const char *text, const json_t *object, struct membe
 
 static bool belongs_to_the_graph(const char *key)
 {
-	static const char *const keys[] = { "id",       "parent",    "Size",   "parent_id",
+	static const char *const keys[] = { "id",	 "parent",    "Size",	"parent_id",
 					    "layer_id", "throwaway", "rootfs", "history" };
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (strcmp(key, keys[i]) == 0)
@@ -246,8 +246,7 @@ static int normalise(const struct nc_v1_layer *top, char **ret_text, json_t **re
 	return 0;
 }
 
-int nc_config_from_v1(const struct nc_v1_layer *layers, size_t n, char **ret, size_t *ret_len,
-		      struct nacre_error *err)
+int nc_config_from_v1(const struct nc_v1_layer *layers, size_t n, char **ret, size_t *ret_len, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf rootfs = NC_BUF_INIT(NC_JSON_MAX);
 	NC_AUTO_BUF struct nc_buf history = NC_BUF_INIT(NC_JSON_MAX);

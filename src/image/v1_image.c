@@ -146,9 +146,8 @@ void nc_v1_image_free(struct nc_v1_image *image)
 {
 	if (!image)
 		return;
-	char *texts[] = { image->id,      image->parent,       image->comment,
-			  image->created, image->container,    image->docker_version,
-			  image->author,  image->architecture, image->os };
+	char *texts[] = { image->id,	    image->parent,	   image->comment, image->created,     image->container,
+			  image->docker_version, image->author, image->architecture, image->os };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		free(texts[i]);
 	nc_list_free(image->container_cmd);

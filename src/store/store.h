@@ -9,9 +9,10 @@
  *     manifests/ only grows.
  *  5. Replaying a layer gives the bytes of its diff ID.
  *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
- *  7. Names and holds are files of their own, replaced by rename; a name points at a node that exists.
- *  8. Lock order: per-ID lock (parents first), blob lock, catalog. No lock is held while bytes move, but those of the IDs
- *     at work.
+ *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal has
+ *     begun, and then means nothing.
+ *  8. Lock order: per-ID lock (parents first), blob lock, mounts, catalog, names. No lock is held while bytes move, but
+ *     those of the IDs at work.
  *
  * ON DISK
  *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}
@@ -20,6 +21,7 @@
  *              layersize           bytes of file content, decimal
  *              tar-data.json.gz    tar-split record                          (nodes with a layer)
  *              diffid              "sha256:…" of the plain tar               (nodes with a layer)
+ *              tarsize             its length, decimal                       (nodes with a layer)
  *              config              exact bytes                               (images)
  *              manifests/<hex>     exact bytes of each manifest and index that led here   (images)
  *              manifest            "sha256:<hex> MEDIATYPE": the first of them            (images that came with one)
@@ -32,10 +34,15 @@
  *   catalog.db                     SQLite: an index of the above, nothing more
  *
  * A COMMIT, one per image
- *   stage/intent lists the IDs (and names) first; layers are built and sealed; one syncfs; the stages are renamed into
- *   graph/, parents first; graph/ is fsynced; names are written; the catalog learns; the stage goes. Whoever finds a dead
- *   stage reads its intent and reconciles exactly those IDs: what is in graph/ stays and is taught to the catalog, a
- *   driver tree without a node is removed. */
+ *   A stage holds the directories of the nodes to come (made before a tree of theirs can appear in the driver's home),
+ *   blobs, documents and names; layers are built and sealed; "plan" lists what goes where; one syncfs; "plan" becomes
+ *   "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents first, and
+ *   graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a stage dead
+ *   carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are not in graph/.
+ *
+ * A REMOVAL
+ *   Its commit is the rename of graph/<id> into a stage. Names that point at it mean nothing from then on; they, the
+ *   layers that nobody needs any more, trees and blobs follow, by whoever began it or by whoever finds its stage. */
 #ifndef NC_STORE_STORE_H
 #define NC_STORE_STORE_H
 
@@ -80,7 +87,9 @@ struct nc_layer_out {
 	enum nc_codec codec;
 };
 /* Bring a layer: blob (taken) is streamed once: digest, inflate, digest, tar, tree and record. With diff_id NULL the ID is
- * known only at the end; when it then turns out to be there, ours is dropped (returns 1). */
+ * known only at the end: the stream is first copied to an unnamed file. When a node is there under the ID, with the same
+ * content, nothing is brought (returns 1); with other content it is NACRE_E_EXISTS. blob NULL: a node without a layer,
+ * which needs in->id. A blob is kept in the end only when the manifest of an image of this ingest names it. */
 int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob,
 		    struct nc_layer_out *ret, struct nacre_error *err);
 

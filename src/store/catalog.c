@@ -1,0 +1,615 @@
+/* One connection, its statements, and the care for the file: it is built from the files of the store in a stage, and
+ * renamed into place, whenever it is missing, damaged or of another version. Before each use the file at its path is
+ * compared with the one that is open, so that a catalog deleted under us is noticed.
+ *
+ * A read-only store never writes: its catalog is opened as an immutable file where no writer has left a log beside it,
+ * and is otherwise built in memory, as is that of an ephemeral store. */
+#include "store/catalog.h"
+
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_NAME "catalog.db"
+#define VERSION 1
+#define BUSY_MS 120000
+/* So often is a catalog built anew before that is an error. */
+#define ATTEMPTS_MAX 5
+
+static const char schema[] =
+	"CREATE TABLE node(id TEXT PRIMARY KEY, parent TEXT NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL,"
+	" created_nsec INTEGER NOT NULL, size INTEGER NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX node_parent ON node(parent, id) WHERE parent <> '';"
+	"CREATE INDEX node_diff_id ON node(diff_id, id) WHERE diff_id <> '';"
+	"CREATE INDEX node_created ON node(created DESC, created_nsec DESC, id) WHERE kind & 6;"
+	"CREATE TABLE name(name TEXT PRIMARY KEY, id TEXT NOT NULL, manifest TEXT NOT NULL, list TEXT NOT NULL)"
+	" WITHOUT ROWID;"
+	"CREATE INDEX name_id ON name(id, name);"
+	"CREATE TABLE document(digest TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(digest, image)) WITHOUT ROWID;"
+	"CREATE INDEX document_image ON document(image);"
+	"CREATE TABLE blob(digest TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(digest, image)) WITHOUT ROWID;"
+	"CREATE INDEX blob_image ON blob(image);"
+	"CREATE TABLE member(layer TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(layer, image)) WITHOUT ROWID;"
+	"CREATE INDEX member_image ON member(image);"
+	"PRAGMA user_version = 1;";
+
+#define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
+
+/* What is told comes after what is asked. */
+enum telling {
+	PUT_NODE = NC_QUESTION_COUNT,
+	PUT_DOCUMENT,
+	PUT_BLOB,
+	PUT_MEMBERS,
+	PUT_ALL_MEMBERS,
+	PUT_NAME,
+	DROP_NODE,
+	DROP_DOCUMENTS,
+	DROP_BLOBS,
+	DROP_MEMBERS,
+	DROP_NAME,
+	BEGIN,
+	COMMIT,
+	STATEMENT_COUNT
+};
+
+static const char *const texts[STATEMENT_COUNT] = {
+	[NC_ASK_NODE] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id = ?1",
+	[NC_ASK_PREFIX] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6",
+	[NC_ASK_PREFIX_IMAGES] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 AND kind & 6 ORDER BY id LIMIT 6",
+	[NC_ASK_NODES] = "SELECT " NODE_COLUMNS " FROM node n ORDER BY n.id",
+	[NC_ASK_HEADS] = "SELECT " NODE_COLUMNS " FROM node n WHERE NOT EXISTS (SELECT 1 FROM node c WHERE"
+			 " c.parent = n.id AND c.parent <> '') ORDER BY n.id",
+	[NC_ASK_CHILDREN] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
+	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
+	[NC_ASK_IMAGES] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR"
+			  " EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
+			  " c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
+	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
+	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
+	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",
+	[NC_ASK_USERS] = "SELECT count(*) FROM member WHERE layer = ?1",
+	[NC_ASK_BLOB_USERS] = "SELECT image FROM blob WHERE digest = ?1 LIMIT 1",
+	[NC_ASK_CHAIN_SIZE] = "WITH RECURSIVE up(id, parent, size) AS (SELECT id, parent, size FROM node WHERE id = ?1"
+			      " UNION SELECT n.id, n.parent, n.size FROM up JOIN node n ON n.id = up.parent)"
+			      " SELECT coalesce(sum(max(size, 0)), 0) FROM up",
+	[NC_ASK_COUNTS] = "SELECT (SELECT count(*) FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR EXISTS (SELECT 1 FROM"
+			  " name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND"
+			  " c.parent <> ''))), (SELECT count(*) FROM node WHERE kind & 1), (SELECT count(*) FROM name)",
+	[PUT_NODE] = "INSERT OR REPLACE INTO node VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[PUT_DOCUMENT] = "INSERT OR IGNORE INTO document VALUES(?1, ?2)",
+	[PUT_BLOB] = "INSERT OR IGNORE INTO blob VALUES(?1, ?2)",
+	[PUT_MEMBERS] = "WITH RECURSIVE up(id) AS (SELECT parent FROM node WHERE id = ?1 AND parent <> ''"
+			" UNION SELECT n.parent FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
+			" INSERT OR IGNORE INTO member SELECT id, ?1 FROM up",
+	[PUT_ALL_MEMBERS] = "WITH RECURSIVE up(id, image) AS (SELECT parent, id FROM node WHERE kind & 2 AND parent <> ''"
+			    " UNION SELECT n.parent, up.image FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
+			    " INSERT OR IGNORE INTO member SELECT id, image FROM up",
+	[PUT_NAME] = "INSERT OR REPLACE INTO name VALUES(?1, ?2, ?3, ?4)",
+	[DROP_NODE] = "DELETE FROM node WHERE id = ?1",
+	[DROP_DOCUMENTS] = "DELETE FROM document WHERE image = ?1",
+	[DROP_BLOBS] = "DELETE FROM blob WHERE image = ?1",
+	[DROP_MEMBERS] = "DELETE FROM member WHERE image = ?1",
+	[DROP_NAME] = "DELETE FROM name WHERE name = ?1",
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[COMMIT] = "COMMIT",
+};
+
+struct nc_catalog {
+	struct nacre_store *store;
+	pthread_mutex_t mutex;
+	sqlite3 *db;			/* NULL until it is opened, and when that failed */
+	sqlite3_stmt *statements[STATEMENT_COUNT];
+	bool in_memory;			/* no file that could change */
+	bool distrusted;		/* the file was found damaged, and the store is read-only */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* --- SQLite's failures ------------------------------------------------------------------------------------------- */
+
+static bool is_damage(int result)
+{
+	result &= 0xff;
+	return result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_ERROR || result == SQLITE_SCHEMA;
+}
+
+/* NACRE_E_CORRUPT is what a rebuild can heal. */
+static int fail(struct nc_catalog *catalog, int result, struct nacre_error *err)
+{
+	int code = NACRE_E_IO;
+	switch (result & 0xff) {
+	case SQLITE_NOMEM: code = NACRE_E_NOMEM; break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: code = NACRE_E_BUSY; break;
+	case SQLITE_FULL: code = NACRE_E_NOSPACE; break;
+	case SQLITE_READONLY:
+	case SQLITE_PERM: code = NACRE_E_DENIED; break;
+	default: code = is_damage(result) ? NACRE_E_CORRUPT : NACRE_E_IO;
+	}
+	return nc_fail(err, code, 0, "catalog: %s", catalog->db ? sqlite3_errmsg(catalog->db) : sqlite3_errstr(result));
+}
+
+static int run_text(struct nc_catalog *catalog, const char *text, struct nacre_error *err)
+{
+	int result = sqlite3_exec(catalog->db, text, NULL, NULL, NULL);
+	return result == SQLITE_OK ? 0 : fail(catalog, result, err);
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+static void disconnect(struct nc_catalog *catalog)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		sqlite3_finalize(catalog->statements[i]);
+		catalog->statements[i] = NULL;
+	}
+	sqlite3_close(catalog->db);
+	catalog->db = NULL;
+}
+
+static int connect(struct nc_catalog *catalog, const char *path, int flags, struct nacre_error *err)
+{
+	int result = sqlite3_open_v2(path, &catalog->db, flags | SQLITE_OPEN_FULLMUTEX, NULL);
+	if (result != SQLITE_OK) {
+		int code = fail(catalog, result, err);
+		disconnect(catalog);
+		return code;
+	}
+	sqlite3_extended_result_codes(catalog->db, 1);
+	sqlite3_busy_timeout(catalog->db, BUSY_MS);
+	return 0;
+}
+
+static int read_version(struct nc_catalog *catalog, int *ret, struct nacre_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = sqlite3_prepare_v2(catalog->db, "PRAGMA user_version", -1, &statement, NULL);
+	if (result == SQLITE_OK)
+		result = sqlite3_step(statement);
+	if (result == SQLITE_ROW)
+		*ret = sqlite3_column_int(statement, 0);
+	int code = result == SQLITE_ROW ? 0 : fail(catalog, result, err);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static int prepare_all(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		int result = sqlite3_prepare_v3(catalog->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+						&catalog->statements[i], NULL);
+		if (result != SQLITE_OK)
+			return fail(catalog, result, err);
+	}
+	return 0;
+}
+
+/* With a connection: is this a catalog of ours? NACRE_E_CORRUPT when not. */
+static int settle(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	int version = 0;
+	int code = read_version(catalog, &version, err);
+	if (code == 0 && version != VERSION)
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %d", version);
+	if (code == 0 && !catalog->store->readonly)
+		code = run_text(catalog, catalog->store->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
+				err);
+	if (code == 0)
+		code = prepare_all(catalog, err);
+	if (code < 0)
+		disconnect(catalog);
+	return code;
+}
+
+static int path_of(struct nacre_store *store, const char *dir, const char *suffix, struct nc_buf *ret,
+		   struct nacre_error *err)
+{
+	return nc_buf_addf(ret, err, "%s/%s" FILE_NAME "%s", store->path, dir, suffix);
+}
+
+static int run(struct nc_catalog *catalog, int which, struct nacre_error *err)
+{
+	sqlite3_stmt *statement = catalog->statements[which];
+	int result = sqlite3_step(statement);
+	int code = result == SQLITE_DONE ? 0 : fail(catalog, result, err);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+/* Tables, and what the files say in them. */
+static int fill_new(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	int code = run_text(catalog, schema, err);
+	if (code == 0)
+		code = prepare_all(catalog, err);
+	if (code == 0)
+		code = run(catalog, BEGIN, err);
+	if (code == 0)
+		code = nc_catalog_fill(catalog->store, catalog, err);
+	return code < 0 ? code : run(catalog, COMMIT, err);
+}
+
+static int open_in_memory(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	int code = connect(catalog, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	if (code == 0)
+		code = fill_new(catalog, err);
+	catalog->in_memory = true;
+	if (code < 0)
+		disconnect(catalog);
+	return code;
+}
+
+/* Opens the file that is there. NACRE_E_NOTFOUND, NACRE_E_CORRUPT: it must be built. */
+static int open_file(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "look for the catalog");
+	if (!S_ISREG(st.st_mode))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the catalog is no file");
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	int code = path_of(catalog->store, "", "", &path, err);
+	if (code == 0)
+		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, err);
+	catalog->dev = st.st_dev;
+	catalog->ino = st.st_ino;
+	return code < 0 ? code : settle(catalog, err);
+}
+
+static bool is_moved(struct nc_catalog *catalog)
+{
+	struct stat st;
+	return fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != catalog->dev ||
+	       st.st_ino != catalog->ino;
+}
+
+/* URI paths spell some characters as %XX. */
+static int add_uri_path(struct nc_buf *uri, const char *path, struct nacre_error *err)
+{
+	int code = 0;
+	for (; code == 0 && *path; path++)
+		code = strchr("?#%", *path) ? nc_buf_addf(uri, err, "%%%02X", (unsigned char)*path)
+					    : nc_buf_add(uri, path, 1, err);
+	return code;
+}
+
+static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	struct stat st;
+	bool at_rest = fstatat(catalog->store->root, FILE_NAME "-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
+	int code = at_rest && !catalog->distrusted ? path_of(catalog->store, "", "", &path, err) : NACRE_E_CORRUPT;
+	if (code == 0)
+		code = nc_buf_add_text(&uri, "file:", err);
+	if (code == 0)
+		code = add_uri_path(&uri, path.data, err);
+	if (code == 0)
+		code = nc_buf_add_text(&uri, "?immutable=1", err);
+	if (code == 0)
+		code = connect(catalog, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	if (code == 0)
+		code = settle(catalog, NULL);
+	if (code == 0)
+		catalog->in_memory = true;
+	return code < 0 ? open_in_memory(catalog, err) : 0;
+}
+
+/* --- building --------------------------------------------------------------------------------------------------- */
+
+static int build_into(struct nc_catalog *catalog, struct nc_stage *stage, struct nacre_error *err)
+{
+	NC_AUTO_BUF struct nc_buf dir = NC_BUF_INIT(256);
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	int code = nc_file_create(stage->dir, FILE_NAME, "", 0, err);	/* 0600; the log beside it gets the same */
+	if (code == 0)
+		code = nc_buf_addf(&dir, err, "graph/_tmp/%s/", stage->name);
+	if (code == 0)
+		code = path_of(catalog->store, dir.data, "", &path, err);
+	if (code == 0)
+		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE, err);
+	if (code == 0)
+		code = run_text(catalog, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL;", err);
+	if (code == 0)
+		code = fill_new(catalog, err);
+	disconnect(catalog);
+	return code;
+}
+
+static int put_in_place(struct nacre_store *store, struct nc_stage *stage, struct nacre_error *err)
+{
+	NC_AUTO_FD int fd = openat(stage->dir, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open the new catalog");
+	int code = nc_store_sync(store, fd, "the new catalog", err);
+	if (code < 0)
+		return code;
+	/* a log that belongs to an older file must not be taken for the new one's */
+	static const char *const beside[] = { FILE_NAME "-wal", FILE_NAME "-shm" };
+	for (int i = 0; i < 2; i++)
+		if (unlinkat(store->root, beside[i], 0) < 0 && errno != ENOENT)
+			return nc_fail(err, NACRE_E_IO, errno, "remove '%s'", beside[i]);
+	if (renameat(stage->dir, FILE_NAME, store->root, FILE_NAME) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "replace the catalog");
+	return nc_store_sync(store, store->root, "the catalog's directory", err);
+}
+
+/* While nobody changes files, or another builds. */
+static int build(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	struct nacre_store *store = catalog->store;
+	NC_AUTO_FD int locks = -1;
+	int code = nc_locks_open(store, &locks, err);
+	if (code == 0)
+		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_EXCLUSIVE, true, err);
+	if (code < 0)
+		return code;
+	code = open_file(catalog, NULL);
+	if (code != NACRE_E_NOTFOUND && code != NACRE_E_CORRUPT)
+		return code < 0 ? open_file(catalog, err) : 0;	/* another was faster */
+	NC_CLEANUP(nc_stage_auto) struct nc_stage *stage = NULL;
+	code = nc_stage_new(store->stages, &stage, err);
+	if (code == 0)
+		code = build_into(catalog, stage, err);
+	if (code == 0)
+		code = put_in_place(store, stage, err);
+	return code;
+}
+
+/* Makes the connection one to the file that is there now. The mutex is held. */
+static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	if (catalog->db && (catalog->in_memory || !is_moved(catalog)))
+		return 0;
+	disconnect(catalog);
+	if (catalog->store->readonly)
+		return open_readonly(catalog, err);
+	if (catalog->store->ephemeral)
+		return open_in_memory(catalog, err);
+	int code = open_file(catalog, err);
+	for (int i = 0; i < ATTEMPTS_MAX && (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT); i++) {
+		code = build(catalog, err);
+		if (code < 0)
+			return code;
+		if (!catalog->db)
+			code = open_file(catalog, err);
+	}
+	return code;
+}
+
+/* The file is damaged: it goes, and the next use builds it. Memory is only forgotten. */
+static void condemn(struct nc_catalog *catalog)
+{
+	bool has_file = !catalog->in_memory && !is_moved(catalog);
+	disconnect(catalog);
+	if (catalog->store->readonly)
+		catalog->distrusted = true;
+	else if (has_file)
+		unlinkat(catalog->store->root, FILE_NAME, 0);
+	catalog->in_memory = false;
+}
+
+int nc_catalog_open(struct nacre_store *store, struct nc_catalog **ret, struct nacre_error *err)
+{
+	struct nc_catalog *catalog = nc_zalloc(sizeof *catalog);
+	if (!catalog)
+		return nc_nomem(err);
+	catalog->store = store;
+	pthread_mutex_init(&catalog->mutex, NULL);
+	int code = ensure_open(catalog, err);
+	if (code < 0)
+		nc_catalog_close(catalog);
+	else
+		*ret = catalog;
+	return code;
+}
+
+void nc_catalog_close(struct nc_catalog *catalog)
+{
+	if (!catalog)
+		return;
+	disconnect(catalog);
+	pthread_mutex_destroy(&catalog->mutex);
+	free(catalog);
+}
+
+int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	int code = ensure_open(catalog, err);
+	pthread_mutex_unlock(&catalog->mutex);
+	return code;
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------- */
+
+void nc_rows_release(struct nc_rows *rows)
+{
+	for (size_t i = 0; i < rows->cell_count; i++)
+		free(rows->cells[i]);
+	nc_free_pointer(&rows->cells);
+	*rows = (struct nc_rows){ 0 };
+}
+
+const char *nc_rows_text(const struct nc_rows *rows, size_t row, unsigned column)
+{
+	return rows->cells[row * rows->width + column];
+}
+
+int64_t nc_rows_number(const struct nc_rows *rows, size_t row, unsigned column)
+{
+	return strtoll(nc_rows_text(rows, row, column), NULL, 10);
+}
+
+static int add_row(struct nc_rows *rows, sqlite3_stmt *statement, struct nacre_error *err)
+{
+	rows->width = (unsigned)sqlite3_column_count(statement);
+	if (rows->cell_count + rows->width > rows->cap) {
+		size_t cap = rows->cap ? rows->cap * 2 : 64;
+		char **cells = nc_realloc_array(rows->cells, cap, sizeof *cells);
+		if (!cells)
+			return nc_nomem(err);
+		rows->cells = cells;
+		rows->cap = cap;
+	}
+	for (unsigned i = 0; i < rows->width; i++) {
+		const char *text = (const char *)sqlite3_column_text(statement, (int)i);
+		char *cell = nc_strdup(text ? text : "");
+		if (!cell)
+			return nc_nomem(err);
+		rows->cells[rows->cell_count++] = cell;
+	}
+	rows->count++;
+	return 0;
+}
+
+static int ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b, struct nc_rows *ret,
+	       struct nacre_error *err)
+{
+	sqlite3_stmt *statement = catalog->statements[question];
+	if (a)
+		sqlite3_bind_text(statement, 1, a, -1, SQLITE_STATIC);
+	if (b)
+		sqlite3_bind_text(statement, 2, b, -1, SQLITE_STATIC);
+	int code = 0, result;
+	while ((result = sqlite3_step(statement)) == SQLITE_ROW && code == 0)
+		code = add_row(ret, statement, err);
+	if (code == 0 && result != SQLITE_DONE)
+		code = fail(catalog, result, err);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b,
+		   struct nc_rows *ret, struct nacre_error *err)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	int code = NACRE_E_CORRUPT;
+	for (int i = 0; i < 2 && code == NACRE_E_CORRUPT; i++) {
+		nc_rows_release(ret);
+		code = ensure_open(catalog, err);
+		if (code == 0)
+			code = ask(catalog, question, a, b, ret, err);
+		if (code == NACRE_E_CORRUPT)
+			condemn(catalog);
+	}
+	pthread_mutex_unlock(&catalog->mutex);
+	return code;
+}
+
+/* --- telling ---------------------------------------------------------------------------------------------------- */
+
+static void bind(struct nc_catalog *catalog, int which, int place, const char *text)
+{
+	sqlite3_bind_text(catalog->statements[which], place, text, -1, SQLITE_TRANSIENT);
+}
+
+static int run_with(struct nc_catalog *catalog, int which, const char *a, const char *b, struct nacre_error *err)
+{
+	bind(catalog, which, 1, a);
+	if (b)
+		bind(catalog, which, 2, b);
+	return run(catalog, which, err);
+}
+
+int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	int code = 1;
+	if (catalog->db && (catalog->in_memory || !is_moved(catalog))) {
+		code = run(catalog, BEGIN, err);
+		if (code == NACRE_E_CORRUPT) {
+			condemn(catalog);
+			code = 1;
+		}
+	}
+	if (code != 0)
+		pthread_mutex_unlock(&catalog->mutex);
+	return code;
+}
+
+int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	int code = run(catalog, COMMIT, err);
+	if (code == 0)
+		pthread_mutex_unlock(&catalog->mutex);
+	return code;
+}
+
+void nc_catalog_abort(struct nc_catalog *catalog)
+{
+	if (!sqlite3_get_autocommit(catalog->db))
+		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+	pthread_mutex_unlock(&catalog->mutex);
+}
+
+int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err)
+{
+	int code = nc_catalog_drop_node(catalog, facts->id, err);
+	if (code < 0)
+		return code;
+	sqlite3_stmt *statement = catalog->statements[PUT_NODE];
+	bind(catalog, PUT_NODE, 1, facts->id);
+	bind(catalog, PUT_NODE, 2, facts->parent);
+	sqlite3_bind_int64(statement, 3, facts->kind);
+	sqlite3_bind_int64(statement, 4, facts->created);
+	sqlite3_bind_int64(statement, 5, facts->created_nsec);
+	sqlite3_bind_int64(statement, 6, facts->size);
+	bind(catalog, PUT_NODE, 7, facts->diff_id);
+	code = run(catalog, PUT_NODE, err);
+	char text[NC_DIGEST_TEXT];
+	for (size_t i = 0; code == 0 && i < facts->document_count; i++)
+		code = run_with(catalog, PUT_DOCUMENT, nc_digest_text(&facts->documents[i], text), facts->id, err);
+	for (size_t i = 0; code == 0 && i < facts->blob_count; i++)
+		code = run_with(catalog, PUT_BLOB, nc_digest_text(&facts->blobs[i], text), facts->id, err);
+	if (code == 0 && facts->kind & NC_NODE_IMAGE)
+		code = run_with(catalog, PUT_MEMBERS, facts->id, NULL, err);
+	return code;
+}
+
+int nc_catalog_put_members(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	return run(catalog, PUT_ALL_MEMBERS, err);
+}
+
+int nc_catalog_drop_node(struct nc_catalog *catalog, const char *id, struct nacre_error *err)
+{
+	static const enum telling drops[] = { DROP_NODE, DROP_DOCUMENTS, DROP_BLOBS, DROP_MEMBERS };
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < sizeof drops / sizeof *drops; i++)
+		code = run_with(catalog, (int)drops[i], id, NULL, err);
+	return code;
+}
+
+int nc_catalog_put_name(struct nc_catalog *catalog, const char *full, const struct nc_name_target *target,
+			struct nacre_error *err)
+{
+	char manifest[NC_DIGEST_TEXT] = "", list[NC_DIGEST_TEXT] = "";
+	if (target->manifest.alg)
+		nc_digest_text(&target->manifest, manifest);
+	if (target->index.alg)
+		nc_digest_text(&target->index, list);
+	bind(catalog, PUT_NAME, 1, full);
+	bind(catalog, PUT_NAME, 2, target->id);
+	bind(catalog, PUT_NAME, 3, manifest);
+	bind(catalog, PUT_NAME, 4, list);
+	return run(catalog, PUT_NAME, err);
+}
+
+int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct nacre_error *err)
+{
+	return run_with(catalog, DROP_NAME, full, NULL, err);
+}

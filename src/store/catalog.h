@@ -1,0 +1,78 @@
+/* The catalog: an SQLite index of what lies in graph/ and names/, and nothing more. It may be deleted at any moment; it is
+ * rebuilt from the files when it is missing, damaged or of another version. Any number of threads. */
+#ifndef NC_STORE_CATALOG_H
+#define NC_STORE_CATALOG_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nacre_store;
+struct nc_catalog;
+struct nc_node_facts;
+struct nc_name_target;
+
+int nc_catalog_open(struct nacre_store *store, struct nc_catalog **ret, struct nacre_error *err);
+void nc_catalog_close(struct nc_catalog *catalog);
+
+/* --- asking ----------------------------------------------------------------------------------------------------- */
+
+/* Questions, their parameters, and the columns of the answer. */
+enum nc_question {
+	NC_ASK_NODE,		/* id                  | node columns */
+	NC_ASK_PREFIX,		/* from, below         | id; at most six, of any kind */
+	NC_ASK_PREFIX_IMAGES,	/* from, below         | id; at most six, images only */
+	NC_ASK_NODES,		/*                     | node columns, by id */
+	NC_ASK_HEADS,		/*                     | node columns, by id */
+	NC_ASK_CHILDREN,	/* parent              | node columns, by id */
+	NC_ASK_OTHER_CHILD,	/* parent, not this one | id; at most one */
+	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, and nodes of 2015
+				 *                       that have a name or no child */
+	NC_ASK_BY_DIFF_ID,	/* digest              | id; at most one */
+	NC_ASK_BY_DOCUMENT,	/* digest              | id; all images that keep the document */
+	NC_ASK_NAMES,		/* id                  | name, manifest, index; by name */
+	NC_ASK_USERS,		/* id                  | how many images contain the layer */
+	NC_ASK_BLOB_USERS,	/* digest              | id; at most one */
+	NC_ASK_CHAIN_SIZE,	/* id                  | sum of the sizes of the node and its ancestors */
+	NC_ASK_COUNTS,		/*                     | images, layers, names */
+	NC_QUESTION_COUNT
+};
+/* The node columns. */
+enum { NC_COL_ID, NC_COL_PARENT, NC_COL_KIND, NC_COL_SIZE, NC_COL_DIFF_ID, NC_NODE_COLUMNS };
+
+struct nc_rows {
+	size_t count;		/* of rows */
+	unsigned width;		/* columns */
+	size_t cell_count, cap;
+	char **cells;
+};
+#define NC_AUTO_ROWS __attribute__((cleanup(nc_rows_release)))
+void nc_rows_release(struct nc_rows *rows);
+const char *nc_rows_text(const struct nc_rows *rows, size_t row, unsigned column);	/* never NULL */
+int64_t nc_rows_number(const struct nc_rows *rows, size_t row, unsigned column);
+
+/* The whole answer; a and b are the parameters, NULL where there is none. ret is empty before, or released first. */
+int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b,
+		   struct nc_rows *ret, struct nacre_error *err);
+
+/* --- telling ---------------------------------------------------------------------------------------------------- */
+
+/* A transaction; other threads wait from begin to end. After a failure only nc_catalog_abort is left.
+ * begin returns 1 when the catalog's file is gone or damaged: whoever needs it next builds it from the files, so there
+ * is nothing to tell (and nothing to abort). */
+int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err);
+int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err);
+int nc_catalog_drop_node(struct nc_catalog *catalog, const char *id, struct nacre_error *err);
+int nc_catalog_put_name(struct nc_catalog *catalog, const char *full, const struct nc_name_target *target,
+			struct nacre_error *err);
+int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct nacre_error *err);
+int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err);
+void nc_catalog_abort(struct nc_catalog *catalog);
+/* Look whether the file is still the one that is open, and open or build it anew when not. */
+int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err);
+/* Which images contain which layers, for all images at once (a rebuild, after every node was put). */
+int nc_catalog_put_members(struct nc_catalog *catalog, struct nacre_error *err);
+
+#endif

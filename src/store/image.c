@@ -1,0 +1,462 @@
+/* An image as its files tell: what nacre_image_get gives. */
+#include "image/config.h"
+#include "image/gojson.h"
+#include "image/manifest.h"
+#include "store/inner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The public struct lies first; what it points into is owned by the rest. */
+struct image {
+	struct nacre_image face;
+	struct nc_config *config;
+	struct nc_v1_image *v1;		/* an image of 2015 */
+	char *config_bytes, *manifest_bytes, *media_type;
+	char **names, **digests;	/* end with NULL */
+	struct nacre_layer_info *layers;
+	struct nacre_history_info *history;
+	struct nc_v1_image **ancestors;	/* of 2015: what its history points into, lowest first; the last is v1 */
+	char **commands;
+	size_t ancestor_count;
+};
+
+static void free_list(char **list)
+{
+	for (char **item = list; item && *item; item++)
+		free(*item);
+	free(list);
+}
+
+void nacre_image_free(struct nacre_image *face)
+{
+	struct image *image = (struct image *)face;
+	if (!image)
+		return;
+	nc_config_free(image->config);
+	nc_v1_image_free(image->v1);
+	for (size_t i = 0; i < image->ancestor_count; i++)
+		nc_v1_image_free(image->ancestors[i]);
+	free(image->ancestors);
+	free_list(image->commands);
+	free(image->config_bytes);
+	free(image->manifest_bytes);
+	free(image->media_type);
+	free_list(image->names);
+	free_list(image->digests);
+	free(image->layers);
+	free(image->history);
+	free(image);
+}
+
+static void image_auto(struct image **image)
+{
+	if (*image)
+		nacre_image_free(&(*image)->face);
+}
+
+/* --- names and documents ------------------------------------------------------------------------------------------- */
+
+static int list_column(const struct nc_rows *rows, unsigned column, char ***ret, struct nacre_error *err)
+{
+	char **list = nc_realloc_array(NULL, rows->count + 1, sizeof *list);
+	if (!list)
+		return nc_nomem(err);
+	size_t i = 0;
+	for (list[0] = NULL; i < rows->count; list[++i] = NULL)
+		if (!(list[i] = nc_strdup(nc_rows_text(rows, i, column)))) {
+			free_list(list);
+			return nc_nomem(err);
+		}
+	*ret = list;
+	return 0;
+}
+
+static int read_names(struct nacre_store *store, struct image *image, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, image->face.id, NULL, &rows, err);
+	if (code == 0)
+		code = list_column(&rows, 0, &image->names, err);
+	image->face.names = (const char *const *)image->names;
+	return code;
+}
+
+/* The first manifest: its digest and media type. 0 when none came. */
+static int read_first(struct nacre_store *store, struct image *image, struct nc_digest *ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *line = NULL;
+	size_t len;
+	int code = nc_node_file(store, image->face.id, "manifest", 1024, &line, &len, err);
+	if (code == NACRE_E_NOTFOUND)
+		return 0;
+	char *space = code == 0 ? strchr(line, ' ') : NULL;
+	if (code < 0)
+		return code;
+	if (space)
+		*space = '\0';
+	if (!space || nc_digest_parse(line, ret, NULL) < 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest's name is damaged", image->face.id);
+	image->media_type = nc_strdup(space + 1);
+	return image->media_type ? 1 : nc_nomem(err);
+}
+
+static int add_digest(struct image *image, size_t *count, const struct nc_digest *digest, struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT];
+	image->digests[*count] = nc_strdup(nc_digest_text(digest, text));
+	if (!image->digests[*count])
+		return nc_nomem(err);
+	image->digests[++*count] = NULL;
+	return 0;
+}
+
+/* Manifests, without the indexes: first the one that came first. */
+static int read_digests(struct nacre_store *store, struct image *image, const struct nc_node_facts *facts,
+			const struct nc_digest *first, struct nacre_error *err)
+{
+	size_t count = 0;
+	image->digests = nc_realloc_array(NULL, facts->document_count + 2, sizeof *image->digests);
+	if (!image->digests)
+		return nc_nomem(err);
+	image->digests[0] = NULL;
+	image->face.digests = (const char *const *)image->digests;
+	int code = first ? add_digest(image, &count, first, err) : 0;
+	for (size_t i = 0; code == 0 && i < facts->document_count; i++) {
+		NC_AUTO_FREE char *bytes = NULL;
+		NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+		size_t len;
+		if (first && nc_digest_equal(first, &facts->documents[i]))
+			continue;
+		code = nc_store_manifest(store, image->face.id, &facts->documents[i], &bytes, &len, err);
+		if (code == 0 && nc_manifest_parse(bytes, len, NULL, &manifest, NULL) == 0 &&
+		    manifest->kind == NC_DOC_MANIFEST)
+			code = add_digest(image, &count, &facts->documents[i], err);
+	}
+	return code;
+}
+
+/* Which blobs its layers came as, where those were kept. */
+static int read_blobs(struct nacre_store *store, struct image *image, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	int code = nc_manifest_parse(image->manifest_bytes, image->face.manifest_len, image->media_type, &manifest, err);
+	if (code < 0)
+		return code == NACRE_E_NOMEM ? code : nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest is damaged",
+							      image->face.id);
+	for (size_t i = 0; i < manifest->item_count && i < image->face.layer_count; i++) {
+		char hex[NC_DIGEST_TEXT];
+		struct nacre_layer_info *layer = &image->layers[i];
+		const struct nc_digest *blob = &manifest->items[i].digest;
+		if (blob->alg == NC_SHA256 && nc_blob_exists(store, nc_digest_hex(blob, hex), &layer->blob_size))
+			nc_digest_text(blob, layer->blob);
+	}
+	return 0;
+}
+
+static int read_documents(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	struct nc_digest first;
+	int there = read_first(store, image, &first, err);
+	if (there < 0)
+		return there;
+	int code = nc_node_read(store->graph, image->face.id, &facts, err);
+	if (code == 0)
+		code = read_digests(store, image, &facts, there ? &first : NULL, err);
+	if (code == 0 && there)
+		code = nc_store_manifest(store, image->face.id, &first, &image->manifest_bytes,
+					 &image->face.manifest_len, err);
+	if (code == NACRE_E_NOTFOUND)
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest is missing", image->face.id);
+	if (code < 0 || !there)
+		return code;
+	image->face.manifest_media_type = image->media_type;
+	code = read_blobs(store, image, err);
+	if (lean) {
+		nc_free_pointer(&image->manifest_bytes);
+		image->manifest_bytes = NULL;
+		image->face.manifest_len = 0;
+	}
+	image->face.manifest = image->manifest_bytes;
+	return code;
+}
+
+/* --- layers -------------------------------------------------------------------------------------------------------- */
+
+static int read_layer(struct nacre_store *store, const char *id, struct nacre_layer_info *ret, char *ret_parent,
+		      bool *ret_there, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "layer %.12s is missing", id);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_USERS, id, NULL, &rows, err);
+	if (code < 0)
+		return code;
+	*ret = (struct nacre_layer_info){ .size = facts.size > 0 ? (uint64_t)facts.size : 0 };
+	memcpy(ret->chain_id, id, NC_HEX_ID);
+	strcpy(ret->diff_id, facts.diff_id);
+	ret->users = (unsigned)nc_rows_number(&rows, 0, 0);
+	if (!ret->users)	/* an image of 2015 is its own layer */
+		ret->users = 1;
+	memcpy(ret_parent, facts.parent, NC_HEX_ID);
+	*ret_there = facts.kind & NC_NODE_LAYER;
+	return 0;
+}
+
+/* From top upwards; room for count layers. Nodes without one are passed over. */
+static int read_layers(struct nacre_store *store, struct image *image, const char *top, struct nacre_error *err)
+{
+	char at[NC_HEX_ID];
+	size_t cap = 0, count = 0;
+	memcpy(at, top, *top ? NC_HEX_ID : 1);
+	for (int depth = 0; *at; depth++) {
+		struct nacre_layer_info layer;
+		bool there = false;
+		if (depth >= NC_DEPTH_MAX)
+			return nc_fail(err, NACRE_E_CORRUPT, 0, "more than %d ancestors", NC_DEPTH_MAX);
+		int code = read_layer(store, at, &layer, at, &there, err);
+		if (code < 0)
+			return code;
+		if (count == cap) {
+			cap = cap ? cap * 2 : 16;
+			struct nacre_layer_info *more = nc_realloc_array(image->layers, cap, sizeof *more);
+			if (!more)
+				return nc_nomem(err);
+			image->layers = more;
+		}
+		if (there)
+			image->layers[count++] = layer;
+	}
+	for (size_t i = 0; i < count / 2; i++) {
+		struct nacre_layer_info swap = image->layers[i];
+		image->layers[i] = image->layers[count - 1 - i];
+		image->layers[count - 1 - i] = swap;
+	}
+	for (size_t i = 0; i < count; i++)
+		image->face.size += image->layers[i].size;
+	image->face.layers = image->layers;
+	image->face.layer_count = count;
+	return 0;
+}
+
+/* --- today's images -------------------------------------------------------------------------------------------------- */
+
+static int fill_history(struct image *image, struct nacre_error *err)
+{
+	const struct nc_config *config = image->config;
+	image->history = nc_realloc_array(NULL, config->history_count, sizeof *image->history);
+	if (!image->history)
+		return nc_nomem(err);
+	size_t layer = 0;
+	for (size_t i = 0; i < config->history_count; i++) {
+		const struct nc_history *from = &config->history[i];
+		int64_t sec;
+		uint32_t nsec;
+		bool dated = *from->created && nc_gotime_parse(from->created, &sec, &nsec, NULL) == 0;
+		image->history[i] = (struct nacre_history_info){
+			.created = dated ? sec : INT64_MIN, .created_by = from->created_by, .author = from->author,
+			.comment = from->comment, .empty_layer = from->empty_layer,
+		};
+		if (!from->empty_layer && layer < image->face.layer_count)
+			image->history[i].size = image->layers[layer++].size;
+	}
+	image->face.history = image->history;
+	image->face.history_count = config->history_count;
+	return 0;
+}
+
+static void fill_facts(struct image *image)
+{
+	struct nacre_image *face = &image->face;
+	const struct nc_config *config = image->config;
+	face->created = config->created_sec;
+	face->created_nsec = config->created_nsec;
+	face->architecture = config->architecture;
+	face->variant = config->variant;
+	face->os = config->os;
+	face->author = config->author;
+	face->user = config->user;
+	face->working_dir = config->working_dir;
+	face->stop_signal = config->stop_signal;
+	face->env = (const char *const *)config->env;
+	face->cmd = (const char *const *)config->cmd;
+	face->entrypoint = (const char *const *)config->entrypoint;
+	face->exposed_ports = (const char *const *)config->exposed_ports;
+	face->volumes = (const char *const *)config->volumes;
+	face->labels = (const char *const *)config->labels;
+}
+
+static int read_config(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
+{
+	struct nacre_image *face = &image->face;
+	struct nc_digest digest;
+	char hex[NC_DIGEST_TEXT];
+	size_t len;
+	int code = nc_node_file(store, face->id, "config", NC_DOCUMENT_MAX, &image->config_bytes, &len, err);
+	if (code == 0)
+		code = nc_digest_of(image->config_bytes, len, &digest, err);
+	if (code == 0 && strcmp(nc_digest_hex(&digest, hex), face->id) != 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its config has another digest", face->id);
+	if (code == 0)
+		code = nc_config_parse(image->config_bytes, len, &image->config, err);
+	if (code < 0)
+		return code;
+	fill_facts(image);
+	if (lean) {
+		nc_free_pointer(&image->config_bytes);
+		image->config_bytes = NULL;
+	} else {
+		face->config = image->config_bytes;
+		face->config_len = len;
+	}
+	return 0;
+}
+
+static int read_modern(struct nacre_store *store, struct image *image, const char *parent, bool lean,
+		       struct nacre_error *err)
+{
+	int code = read_config(store, image, lean, err);
+	if (code == 0)
+		code = read_layers(store, image, parent, err);
+	if (code == 0 && image->face.layer_count != image->config->diff_id_count)
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s has %zu layers, its config %zu", image->face.id,
+			       image->face.layer_count, image->config->diff_id_count);
+	if (code == 0)
+		code = read_documents(store, image, lean, err);
+	return code < 0 || lean ? code : fill_history(image, err);
+}
+
+/* --- images of 2015 -------------------------------------------------------------------------------------------------- */
+
+static char *join_words(char *const *words)
+{
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(NC_DOCUMENT_MAX);
+	for (char *const *word = words; word && *word; word++)
+		if (nc_buf_addf(&text, NULL, "%s%s", word == words ? "" : " ", *word) < 0)
+			return NULL;
+	return nc_buf_give(&text);
+}
+
+static int read_v1(struct nacre_store *store, const char *id, struct nc_v1_image **ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *json = NULL;
+	size_t len;
+	int code = nc_node_file(store, id, "json", NC_DOCUMENT_MAX, &json, &len, err);
+	return code < 0 ? code : nc_v1_image_parse(json, len, ret, err);
+}
+
+/* Each ancestor is a line of history, the oldest first. */
+static int read_v1_history(struct nacre_store *store, struct image *image, struct nacre_error *err)
+{
+	size_t count = 0;
+	char ids[2][NC_HEX_ID];
+	memcpy(ids[0], image->face.id, NC_HEX_ID);
+	for (; *ids[0]; count++) {	/* how many */
+		struct nc_node_facts facts = { 0 };
+		int code = count < NC_DEPTH_MAX ? nc_node_read_brief(store->graph, ids[0], &facts, err)
+						: nc_fail(err, NACRE_E_CORRUPT, 0, "too many ancestors");
+		if (code < 0)
+			return code;
+		memcpy(ids[0], facts.parent, NC_HEX_ID);
+	}
+	image->history = nc_realloc_array(NULL, count, sizeof *image->history);
+	image->ancestors = nc_realloc_array(NULL, count, sizeof *image->ancestors);
+	image->commands = nc_realloc_array(NULL, count + 1, sizeof *image->commands);
+	if (!image->history || !image->ancestors || !image->commands)
+		return nc_nomem(err);
+	image->commands[0] = NULL;
+	memcpy(ids[0], image->face.id, NC_HEX_ID);
+	for (size_t i = 0; i < count; i++) {
+		struct nacre_history_info *line = &image->history[count - 1 - i];
+		struct nacre_layer_info layer = { 0 };
+		bool there = false;
+		struct nc_v1_image *v1 = NULL;
+		int code = read_v1(store, ids[0], &v1, err);
+		if (code == 0)
+			image->ancestors[image->ancestor_count++] = v1;
+		if (code == 0)
+			code = read_layer(store, ids[0], &layer, ids[1], &there, err);
+		if (code < 0)
+			return code;
+		image->commands[i] = join_words(v1->container_cmd);
+		image->commands[i + 1] = NULL;
+		if (!image->commands[i])
+			return nc_nomem(err);
+		*line = (struct nacre_history_info){
+			.created = v1->created_sec, .created_by = image->commands[i], .author = v1->author,
+			.comment = v1->comment, .empty_layer = !there, .size = there ? layer.size : 0,
+		};
+		memcpy(ids[0], ids[1], NC_HEX_ID);
+	}
+	image->face.history = image->history;
+	image->face.history_count = count;
+	return 0;
+}
+
+static int read_old(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
+{
+	static const char *const none[] = { NULL };
+	struct nacre_image *face = &image->face;
+	int code = read_v1(store, face->id, &image->v1, err);
+	if (code < 0)
+		return code;
+	face->v1 = true;
+	face->created = image->v1->created_sec;
+	face->created_nsec = image->v1->created_nsec;
+	face->architecture = image->v1->architecture;
+	face->os = image->v1->os;
+	face->author = image->v1->author;
+	face->variant = face->user = face->working_dir = face->stop_signal = "";
+	face->env = face->cmd = face->entrypoint = face->exposed_ports = face->volumes = face->labels = none;
+	face->digests = none;
+	code = read_layers(store, image, face->id, err);
+	return code < 0 || lean ? code : read_v1_history(store, image, err);
+}
+
+/* --- the door -------------------------------------------------------------------------------------------------------- */
+
+int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
+		  struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	if (code < 0)
+		return code;
+	NC_CLEANUP(image_auto) struct image *image = nc_zalloc(sizeof *image);
+	if (!image)
+		return nc_nomem(err);
+	memcpy(image->face.id, id, NC_HEX_ID);
+	code = read_names(store, image, err);
+	if (code == 0)
+		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, facts.parent, lean, err)
+						  : read_old(store, image, lean, err);
+	if (code < 0)
+		return code == NACRE_E_BADDATA ? nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id) : code;
+	*ret = &NC_GIVE(image)->face;
+	return 0;
+}
+
+int nacre_image_get(struct nacre_store *store, const char *what, struct nacre_image **ret, struct nacre_error *err)
+{
+	char id[NC_HEX_ID];
+	int code = nc_store_resolve(store, what, id, NULL, err);
+	return code < 0 ? code : nc_image_read(store, id, false, ret, err);
+}
+
+int nacre_tag(struct nacre_store *store, const char *what, const char *name, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	struct nc_digest manifest;
+	char id[NC_HEX_ID];
+	int code = nc_store_resolve(store, what, id, &manifest, err);
+	if (code == 0)
+		code = nc_ingest_begin(store, &ingest, err);
+	if (code == 0)
+		code = nc_ingest_name(ingest, name, id, manifest.alg ? &manifest : NULL, err);
+	return code < 0 ? code : nc_ingest_commit(ingest, err);
+}

@@ -1,0 +1,43 @@
+/* The inside of an ingest: shared by the files that fill one. */
+#ifndef NC_STORE_INGEST_H
+#define NC_STORE_INGEST_H
+
+#include "base/map.h"
+#include "store/inner.h"
+
+struct nc_config;
+
+/* What an ingest knows of an ID whose lock it holds. */
+struct nc_held {
+	enum nc_held_state {
+		NC_HELD_THERE = 1,	/* in the graph; shared lock */
+		NC_HELD_MISSING,	/* not there; exclusive lock */
+		NC_HELD_BROUGHT,	/* in the stage; exclusive lock */
+	} state;
+	char parent[NC_HEX_ID];		/* BROUGHT */
+	bool layer;			/* BROUGHT: it has one */
+};
+
+struct nc_ingest {
+	struct nacre_store *store;
+	int locks;			/* our descriptor of ROOT/lock */
+	int sync;			/* of the file system, opened before the first write: it gets the errors */
+	struct nc_stage *stage;		/* NULL until something is written */
+	int nodes, blobs, documents, names;	/* directories in the stage; -1 until needed */
+	struct nc_plan plan;
+	struct nc_map *held;		/* ID -> struct nc_held */
+	unsigned name_count;
+};
+
+struct nc_held *nc_ingest_held(const struct nc_ingest *ingest, const char *id);
+/* A directory of the stage ("graph", "blobs", …), made when it is not there. *fd is one of the members above. */
+int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct nacre_error *err);
+/* A node whose directory in the stage is complete joins the plan. */
+int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer, struct nacre_error *err);
+/* The nearest of id (held, or NULL) and its ancestors that has a layer; "" when none has. */
+int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, struct nacre_error *err);
+/* Files of a node in the stage. */
+int nc_ingest_describe(int dir, const char *id, const char *parent, const struct nc_config *config, uint64_t size,
+		       struct nacre_error *err);
+
+#endif

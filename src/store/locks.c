@@ -1,0 +1,59 @@
+/* The ranges of ROOT/lock. An ID is the byte at its first 15 hex digits (60 bits), a blob the byte 2^60 above, and what
+ * is one thing for the whole store the first bytes from 2^61 on. Two IDs that share a byte only wait for one another. */
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define ID_DIGITS 15
+#define BLOBS ((uint64_t)1 << 60)
+#define WHOLES ((uint64_t)1 << 61)
+
+int nc_locks_open(struct nacre_store *store, int *ret_fd, struct nacre_error *err)
+{
+	int fd = openat(store->root, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open the store's locks");
+	*ret_fd = fd;
+	return 0;
+}
+
+static uint64_t place_of(const char *hex)
+{
+	uint64_t place = 0;
+	for (int i = 0; i < ID_DIGITS; i++)
+		place = place << 4 | (uint64_t)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+	return place;
+}
+
+int nc_lock_id(int fd, const char *id, enum nc_lock_kind kind, bool wait, struct nacre_error *err)
+{
+	int code = nc_lock_take(fd, kind, place_of(id), 1, wait, err);
+	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
+}
+
+void nc_unlock_id(int fd, const char *id)
+{
+	nc_lock_release(fd, place_of(id), 1);
+}
+
+int nc_lock_blob(int fd, const char *hex, enum nc_lock_kind kind, bool wait, struct nacre_error *err)
+{
+	int code = nc_lock_take(fd, kind, BLOBS + place_of(hex), 1, wait, err);
+	return code < 0 ? nc_wrap(err, code, "blob %.12s", hex) : 0;
+}
+
+void nc_unlock_blob(int fd, const char *hex)
+{
+	nc_lock_release(fd, BLOBS + place_of(hex), 1);
+}
+
+int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool wait, struct nacre_error *err)
+{
+	return nc_lock_take(fd, kind, WHOLES + what, 1, wait, err);
+}
+
+void nc_unlock_whole(int fd, enum nc_lock_whole what)
+{
+	nc_lock_release(fd, WHOLES + what, 1);
+}

@@ -1,0 +1,283 @@
+/* Names as files: names/<host>/<path…>/_tags/<tag>. No component of a path begins with '_', so "_tags" is never one. */
+#include "image/gojson.h"
+#include "io/path.h"
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TAGS "_tags"
+#define TARGET_MAX ((size_t)4096)
+/* Entries of one directory of names that are visited in order. */
+#define ENTRIES_MAX ((size_t)1 << 24)
+
+int nc_name_normal(const char *text, char *ret, struct nacre_error *err)
+{
+	struct nc_reference reference;
+	int code = nc_reference_parse(text, &reference, err);
+	if (code < 0)
+		return code;
+	if (*reference.digest || !*reference.tag)
+		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' has a digest: a name has a tag only", text);
+	nc_reference_full(&reference, ret);
+	return 0;
+}
+
+int nacre_name_parse(const char *text, char *ret_full, char *ret_short, struct nacre_error *err)
+{
+	struct nc_reference reference;
+	int code = nc_reference_parse(text, &reference, err);
+	if (code < 0)
+		return code;
+	if (ret_full)
+		nc_reference_full(&reference, ret_full);
+	if (ret_short)
+		nc_reference_short(&reference, ret_short);
+	return 0;
+}
+
+/* --- what is in a file ------------------------------------------------------------------------------------------ */
+
+int nc_name_text(const struct nc_name_target *target, char **ret, size_t *ret_len, struct nacre_error *err)
+{
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(TARGET_MAX);
+	char digest[NC_DIGEST_TEXT];
+	int code = nc_buf_addf(&text, err, "{\"id\":\"%s\"", target->id);
+	if (code == 0 && target->manifest.alg)
+		code = nc_buf_addf(&text, err, ",\"manifest\":\"%s\"", nc_digest_text(&target->manifest, digest));
+	if (code == 0 && target->index.alg)
+		code = nc_buf_addf(&text, err, ",\"index\":\"%s\"", nc_digest_text(&target->index, digest));
+	if (code == 0)
+		code = nc_buf_add_text(&text, "}\n", err);
+	if (code < 0)
+		return code;
+	*ret_len = text.len;
+	*ret = nc_buf_give(&text);
+	return *ret ? 0 : nc_nomem(err);
+}
+
+static bool take_digest(json_t *json, const char *key, struct nc_digest *ret)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+	*ret = (struct nc_digest){ 0 };
+	return !text || nc_digest_parse(text, ret, NULL) == 0;
+}
+
+static int parse_target(const char *text, size_t len, struct nc_name_target *ret, struct nacre_error *err)
+{
+	json_t *json = NULL;
+	int code = nc_json_parse(text, len, "name", &json, err);
+	if (code == NACRE_E_NOMEM)
+		return code;
+	const char *id = code == 0 ? json_string_value(json_object_get(json, "id")) : NULL;
+	struct nc_name_target target;
+	if (!id || !nc_id_valid(id) || !take_digest(json, "manifest", &target.manifest) ||
+	    !take_digest(json, "index", &target.index)) {
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "its file is damaged");
+	} else {
+		memcpy(target.id, id, NC_HEX_ID);
+		*ret = target;
+	}
+	if (json)
+		json_decref(json);
+	return code;
+}
+
+/* --- where the file is ------------------------------------------------------------------------------------------ */
+
+/* The directory of a name below names/, and the file in it. */
+struct place {
+	char dir[NC_REFERENCE_TEXT];
+	char file[129];
+};
+
+static int place_of(const char *full, struct place *ret, struct nacre_error *err)
+{
+	struct nc_reference reference;
+	int code = nc_reference_parse(full, &reference, err);
+	if (code < 0)
+		return code;
+	if (!*reference.tag)
+		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' has no tag", full);
+	snprintf(ret->dir, sizeof ret->dir, "%s/%s/" TAGS, reference.domain, reference.path);
+	strcpy(ret->file, reference.tag);
+	return 0;
+}
+
+static int open_place(struct nacre_store *store, const char *path)
+{
+	return store->names < 0 ? -ENOENT : nc_path_open(store->names, path, O_RDONLY | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
+}
+
+int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_target *ret, struct nacre_error *err)
+{
+	struct place place;
+	int code = place_of(full, &place, err);
+	if (code < 0)
+		return code;
+	NC_AUTO_FD int dir = open_place(store, place.dir);
+	if (dir < 0 && dir != -ENOENT)
+		return nc_fail(err, NACRE_E_IO, -dir, "look up the name '%s'", full);
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	code = dir < 0 ? NACRE_E_NOTFOUND : nc_file_read(dir, place.file, TARGET_MAX, &text, &len, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, code, 0, "nothing is named '%s'", full);
+	if (code == 0)
+		code = parse_target(text, len, ret, err);
+	else if (code == NACRE_E_BADDATA || code == NACRE_E_LIMIT)
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "its file is damaged");
+	return code < 0 ? nc_wrap(err, code, "name '%s'", full) : 0;
+}
+
+/* --- changing --------------------------------------------------------------------------------------------------- */
+
+/* Opens the directory of a name, making what is missing of it, each part synced into the one above. */
+static int ensure_place(struct nacre_store *store, const char *path, int *ret_fd, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *copy = nc_strdup(path);
+	if (!copy)
+		return nc_nomem(err);
+	NC_AUTO_FD int at = openat(store->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open the names");
+	char *rest = NULL;
+	for (char *part = strtok_r(copy, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+		bool made = mkdirat(at, part, 0700) == 0;
+		int code = made ? nc_store_sync(store, at, "the names", err) : 0;
+		int next = -1;
+		if (code == 0)
+			code = nc_dir_ensure(at, part, &next, err);
+		if (code < 0)
+			return code;
+		close(at);
+		at = next;
+	}
+	*ret_fd = nc_fd_give(&at);
+	return 0;
+}
+
+int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, struct nacre_error *err)
+{
+	struct place place;
+	NC_AUTO_FD int to = -1;
+	int code = place_of(full, &place, err);
+	if (code == 0)
+		code = ensure_place(store, place.dir, &to, err);
+	if (code < 0)
+		return nc_wrap(err, code, "name '%s'", full);
+	if (renameat(dir, file, to, place.file) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "make the name '%s'", full);
+	return nc_store_sync(store, to, "a name", err);
+}
+
+/* Removes path and what is above it, as long as it is empty. */
+static void remove_empty(struct nacre_store *store, char *path)
+{
+	for (;;) {
+		char *slash = strrchr(path, '/');
+		const char *last = slash ? slash + 1 : path;
+		if (slash)
+			*slash = '\0';
+		NC_AUTO_FD int above = slash ? open_place(store, path) : openat(store->names, ".", O_RDONLY | O_CLOEXEC);
+		if (above < 0 || unlinkat(above, last, AT_REMOVEDIR) < 0 || !slash)
+			return;
+	}
+}
+
+int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_error *err)
+{
+	struct place place;
+	int code = place_of(full, &place, err);
+	if (code < 0)
+		return code;
+	NC_AUTO_FD int dir = open_place(store, place.dir);
+	if (dir == -ENOENT)
+		return 0;
+	if (dir < 0)
+		return nc_fail(err, NACRE_E_IO, -dir, "find the name '%s'", full);
+	if (unlinkat(dir, place.file, 0) < 0)
+		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "remove the name '%s'", full);
+	code = nc_store_sync(store, dir, "the names", err);
+	if (code == 0)
+		remove_empty(store, place.dir);
+	return code < 0 ? code : 1;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------------------ */
+
+/* A walk without recursion: the paths that are still to be looked at. */
+struct walk {
+	struct nacre_store *store;
+	const char *at;			/* the path being read */
+	bool tags;			/* it is a _tags directory */
+	char **waiting;
+	size_t count, cap;
+	int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err);
+	void *ctx;
+};
+
+static int push(struct walk *walk, const char *above, const char *name, struct nacre_error *err)
+{
+	if (walk->count == walk->cap) {
+		size_t cap = walk->cap ? walk->cap * 2 : 64;
+		char **more = nc_realloc_array(walk->waiting, cap, sizeof *more);
+		if (!more)
+			return nc_nomem(err);
+		walk->waiting = more;
+		walk->cap = cap;
+	}
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(NC_REFERENCE_TEXT);
+	int code = *above ? nc_buf_addf(&path, err, "%s/%s", above, name) : nc_buf_add_text(&path, name, err);
+	char *text = code == 0 ? nc_buf_give(&path) : NULL;
+	if (code == 0 && !text)
+		code = nc_nomem(err);
+	if (code == 0)
+		walk->waiting[walk->count++] = text;
+	return code == NACRE_E_LIMIT ? 0 : code;	/* too long to be a name of ours */
+}
+
+static int visit(void *ctx, const char *name, struct nacre_error *err)
+{
+	struct walk *walk = ctx;
+	if (!walk->tags)
+		return push(walk, walk->at, name, err);
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(NC_REFERENCE_TEXT);
+	size_t repository = strlen(walk->at) - strlen("/" TAGS);
+	char full[NC_REFERENCE_TEXT];
+	struct nc_name_target target;
+	/* what is no name, or damaged, is left to those who look at that name */
+	if (nc_buf_addf(&text, NULL, "%.*s:%s", (int)repository, walk->at, name) < 0 ||
+	    nc_name_normal(nc_buf_text(&text), full, NULL) < 0 || strcmp(full, text.data) != 0 ||
+	    nc_name_read(walk->store, full, &target, NULL) < 0)
+		return 0;
+	return walk->fn(walk->ctx, full, &target, err);
+}
+
+int nc_names_each(struct nacre_store *store,
+		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err),
+		  void *ctx, struct nacre_error *err)
+{
+	struct walk walk = { .store = store, .fn = fn, .ctx = ctx };
+	int code = push(&walk, "", ".", err);
+	while (code == 0 && walk.count) {
+		NC_AUTO_FREE char *path = walk.waiting[--walk.count];
+		NC_AUTO_FD int dir = open_place(store, path);
+		const char *last = strrchr(path, '/');
+		walk.at = strcmp(path, ".") == 0 ? "" : path;
+		walk.tags = last && strcmp(last, "/" TAGS) == 0;
+		if (dir >= 0)
+			code = nc_dir_each_sorted(dir, ENTRIES_MAX, visit, &walk, err);
+		else if (dir != -ENOENT && dir != -ENOTDIR && dir != -ELOOP)
+			code = nc_fail(err, NACRE_E_IO, -dir, "read the names in '%s'", path);
+	}
+	while (walk.count)
+		free(walk.waiting[--walk.count]);
+	free(walk.waiting);
+	return code;
+}

@@ -1,0 +1,318 @@
+/* The files of a node, graph/<id>/, and what they say together. */
+#include "image/config.h"
+#include "image/manifest.h"
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Manifests and indexes of one image. */
+#define DOCUMENTS_MAX 65536
+
+bool nc_id_valid(const char *id)
+{
+	return strspn(id, "0123456789abcdef") == NC_HEX_ID - 1 && !id[NC_HEX_ID - 1];
+}
+
+bool nc_node_exists(struct nacre_store *store, const char *id)
+{
+	struct stat st;
+	return nc_id_valid(id) && store->graph >= 0 && fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+static int open_node(int graph, const char *id, int *ret_fd, struct nacre_error *err)
+{
+	if (!nc_id_valid(id))
+		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' is not an ID", id);
+	int code = graph < 0 ? NACRE_E_NOTFOUND : nc_dir_open(graph, id, ret_fd, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, code, 0, "no node has the ID %s", id);
+	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
+}
+
+int nc_node_open(struct nacre_store *store, const char *id, int *ret_fd, struct nacre_error *err)
+{
+	return open_node(store->graph, id, ret_fd, err);
+}
+
+int nc_node_file(struct nacre_store *store, const char *id, const char *file, size_t max, char **ret, size_t *ret_len,
+		 struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = -1;
+	int code = open_node(store->graph, id, &dir, err);
+	if (code < 0)
+		return code;
+	code = nc_file_read(dir, file, max, ret, ret_len, err);
+	if (code == NACRE_E_BADDATA || code == NACRE_E_LIMIT)
+		code = nc_blame(err, NACRE_E_CORRUPT);
+	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
+}
+
+/* --- facts ------------------------------------------------------------------------------------------------------ */
+
+void nc_node_facts_release(struct nc_node_facts *facts)
+{
+	nc_free_pointer(&facts->documents);
+	nc_free_pointer(&facts->blobs);
+	facts->documents = facts->blobs = NULL;
+	facts->document_count = facts->blob_count = 0;
+}
+
+static bool exists(int dir, const char *name)
+{
+	struct stat st;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int read_description(int dir, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *json = NULL;
+	size_t len;
+	int code = nc_file_read(dir, "json", NC_DOCUMENT_MAX, &json, &len, err);
+	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
+	if (code == 0)
+		code = nc_v1_image_parse(json, len, &image, err);
+	if (code < 0)
+		return code == NACRE_E_NOMEM || code == NACRE_E_IO ? code
+								   : nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged");
+	if (*image->id && strcmp(image->id, id) != 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json has the ID %.64s", image->id);
+	if (*image->parent && !nc_id_valid(image->parent))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json has the parent '%.64s'", image->parent);
+	strcpy(ret->parent, image->parent);
+	ret->created = image->created_sec;
+	ret->created_nsec = image->created_nsec;
+	return 0;
+}
+
+/* Missing is -1, as is what is no plain decimal number. */
+static int64_t read_size(int dir)
+{
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	if (nc_file_read(dir, "layersize", 32, &text, &len, NULL) < 0 || !len || len > 18 ||
+	    strspn(text, "0123456789") != len)
+		return -1;
+	return strtoll(text, NULL, 10);
+}
+
+static int read_diff_id(int dir, char *ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	ret[0] = '\0';
+	int code = nc_file_read(dir, "diffid", NC_DIGEST_TEXT, &text, &len, err);
+	if (code == NACRE_E_NOTFOUND)
+		return 0;
+	struct nc_digest digest;
+	if (code < 0 || nc_digest_parse(text, &digest, NULL) < 0)
+		return code == NACRE_E_NOMEM || code == NACRE_E_IO ? code : nc_fail(err, NACRE_E_CORRUPT, 0,
+										   "its diffid is damaged");
+	strcpy(ret, text);
+	return 0;
+}
+
+int nc_node_chain_id(const char *parent, const struct nc_digest *diff_id, char *ret_id, struct nacre_error *err)
+{
+	if (diff_id->alg != NC_SHA256)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "diff IDs other than sha256 are not supported");
+	char text[NC_DIGEST_TEXT];
+	if (!parent || !*parent) {
+		memcpy(ret_id, nc_digest_hex(diff_id, text), NC_HEX_ID);
+		return 0;
+	}
+	NC_AUTO_BUF struct nc_buf both = NC_BUF_INIT(512);
+	struct nc_digest chain;
+	int code = nc_buf_addf(&both, err, "sha256:%s %s", parent, nc_digest_text(diff_id, text));
+	if (code == 0)
+		code = nc_digest_of(both.data, both.len, &chain, err);
+	if (code < 0)
+		return code;
+	memcpy(ret_id, nc_digest_hex(&chain, text), NC_HEX_ID);
+	return 0;
+}
+
+static int find_kind(int dir, struct nc_node_facts *facts, struct nacre_error *err)
+{
+	facts->kind = *facts->diff_id || exists(dir, "tar-data.json.gz") ? NC_NODE_LAYER : 0;
+	if (exists(dir, "config")) {
+		facts->kind |= NC_NODE_IMAGE;
+		return 0;
+	}
+	struct nc_digest diff_id;
+	char chain[NC_HEX_ID];
+	if (!*facts->diff_id || nc_digest_parse(facts->diff_id, &diff_id, NULL) < 0) {
+		facts->kind |= NC_NODE_V1;
+		return 0;
+	}
+	int code = nc_node_chain_id(facts->parent, &diff_id, chain, err);
+	if (code < 0 && code != NACRE_E_UNSUPPORTED)
+		return code;
+	if (code < 0 || strcmp(chain, facts->id) != 0)
+		facts->kind |= NC_NODE_V1;
+	return 0;
+}
+
+static int add_digest(struct nc_digest **list, size_t *count, const struct nc_digest *digest, struct nacre_error *err)
+{
+	struct nc_digest *more = nc_realloc_array(*list, *count + 1, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	*list = more;
+	more[(*count)++] = *digest;
+	return 0;
+}
+
+struct documents {
+	int dir;
+	struct nc_node_facts *facts;
+};
+
+static int read_document(void *ctx, const char *name, struct nacre_error *err)
+{
+	struct documents *documents = ctx;
+	struct nc_node_facts *facts = documents->facts;
+	struct nc_digest digest;
+	if (nc_digest_from_hex_id(name, &digest, NULL) < 0)
+		return 0;
+	int code = add_digest(&facts->documents, &facts->document_count, &digest, err);
+	NC_AUTO_FREE char *bytes = NULL;
+	size_t len;
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	/* what cannot be read keeps no blobs; reading the image says what is wrong with it */
+	if (code < 0 || nc_file_read(documents->dir, name, NC_DOCUMENT_MAX, &bytes, &len, NULL) < 0 ||
+	    nc_manifest_parse(bytes, len, NULL, &manifest, NULL) < 0 || manifest->kind != NC_DOC_MANIFEST)
+		return code;
+	for (size_t i = 0; code == 0 && i < manifest->item_count; i++)
+		code = add_digest(&facts->blobs, &facts->blob_count, &manifest->items[i].digest, err);
+	return code;
+}
+
+static int read_documents(int dir, struct nc_node_facts *facts, struct nacre_error *err)
+{
+	struct documents documents = { .dir = -1, .facts = facts };
+	int code = nc_dir_open(dir, "manifests", &documents.dir, err);
+	if (code < 0)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	code = nc_dir_each_sorted(documents.dir, DOCUMENTS_MAX, read_document, &documents, err);
+	nc_fd_release(&documents.dir);
+	return code;
+}
+
+static int read_facts(int graph, const char *id, bool brief, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int code = open_node(graph, id, &dir, err);
+	if (code < 0)
+		return code;
+	memcpy(facts.id, id, NC_HEX_ID);
+	code = read_description(dir, id, &facts, err);
+	if (code == 0)
+		code = read_diff_id(dir, facts.diff_id, err);
+	if (code == 0)
+		code = find_kind(dir, &facts, err);
+	if (code == 0 && !brief && facts.kind & NC_NODE_IMAGE)
+		code = read_documents(dir, &facts, err);
+	if (code < 0)
+		return nc_wrap(err, code, "node %.12s", id);
+	facts.size = read_size(dir);
+	*ret = facts;
+	facts = (struct nc_node_facts){ 0 };
+	return 0;
+}
+
+int nc_node_read(int graph, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	return read_facts(graph, id, false, ret, err);
+}
+
+int nc_node_read_brief(int graph, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	return read_facts(graph, id, true, ret, err);
+}
+
+int nc_node_tree(struct nacre_store *store, const char *id, char *ret_tree, struct nacre_error *err)
+{
+	char at[NC_HEX_ID];
+	memcpy(at, id, NC_HEX_ID);
+	for (int depth = 0; depth < NC_DEPTH_MAX; depth++) {
+		struct nc_node_facts facts = { 0 };
+		int code = nc_node_read_brief(store->graph, at, &facts, err);
+		if (code < 0)
+			return code;
+		nc_node_facts_release(&facts);
+		bool found = facts.kind & NC_NODE_LAYER;
+		if (found || !*facts.parent) {
+			memcpy(ret_tree, found ? at : "", found ? NC_HEX_ID : 1);
+			return 0;
+		}
+		memcpy(at, facts.parent, NC_HEX_ID);
+	}
+	return nc_fail(err, NACRE_E_CORRUPT, 0, "node %.12s has more than %d ancestors", id, NC_DEPTH_MAX);
+}
+
+/* --- public ----------------------------------------------------------------------------------------------------- */
+
+static void fill_node(const struct nc_rows *rows, size_t row, struct nacre_node *ret)
+{
+	*ret = (struct nacre_node){ .size = nc_rows_number(rows, row, NC_COL_SIZE) };
+	unsigned kind = (unsigned)nc_rows_number(rows, row, NC_COL_KIND);
+	strncpy(ret->id, nc_rows_text(rows, row, NC_COL_ID), sizeof ret->id - 1);
+	strncpy(ret->parent, nc_rows_text(rows, row, NC_COL_PARENT), sizeof ret->parent - 1);
+	strncpy(ret->diff_id, nc_rows_text(rows, row, NC_COL_DIFF_ID), sizeof ret->diff_id - 1);
+	ret->has_layer = kind & NC_NODE_LAYER;
+	ret->is_image = kind & NC_NODE_IMAGE;
+	ret->v1 = kind & NC_NODE_V1;
+}
+
+int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err)
+{
+	char full[NC_HEX_ID];
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_store_resolve_id(store, id, full, err);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_NODE, full, NULL, &rows, err);
+	if (code == 0 && !rows.count)
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", full);
+	if (code == 0)
+		fill_node(&rows, 0, ret);
+	return code;
+}
+
+int nacre_nodes_each(struct nacre_store *store, enum nacre_select select, const char *parent,
+		     int (*fn)(void *ctx, const struct nacre_node *node), void *ctx, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code;
+	if (select == NACRE_CHILDREN) {
+		char full[NC_HEX_ID];
+		code = parent ? nc_store_resolve_id(store, parent, full, err)
+			      : nc_fail(err, NACRE_E_INVALID, 0, "children of which node?");
+		if (code == 0)
+			code = nc_catalog_ask(store->catalog, NC_ASK_CHILDREN, full, NULL, &rows, err);
+	} else {
+		code = nc_catalog_ask(store->catalog, select == NACRE_HEADS ? NC_ASK_HEADS : NC_ASK_NODES, NULL, NULL,
+				      &rows, err);
+	}
+	for (size_t i = 0; code == 0 && i < rows.count; i++) {
+		struct nacre_node node;
+		fill_node(&rows, i, &node);
+		if (fn(ctx, &node) < 0)
+			code = nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+	}
+	return code;
+}
+
+int nacre_node_json(struct nacre_store *store, const char *id, char **ret, size_t *ret_len, struct nacre_error *err)
+{
+	char full[NC_HEX_ID];
+	int code = nc_store_resolve_id(store, id, full, err);
+	return code < 0 ? code : nc_node_file(store, full, "json", NC_DOCUMENT_MAX, ret, ret_len, err);
+}

@@ -1,0 +1,138 @@
+/* The commit, from the mark on: blobs, nodes (parents first), documents and names go from the stage to where they belong,
+ * each by a rename that replaces nothing (names replace), then the catalog learns. Every step that was done already is
+ * passed over, so an heir can begin it again. */
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The directories of a stage; -1 where it has none. */
+struct sides {
+	int nodes, blobs, documents, names;
+};
+
+static int open_side(int stage, const char *name, int *ret, struct nacre_error *err)
+{
+	int code = nc_dir_open(stage, name, ret, err);
+	return code == NACRE_E_NOTFOUND ? 0 : code;
+}
+
+static int open_sides(int stage, struct sides *ret, struct nacre_error *err)
+{
+	int code = open_side(stage, "graph", &ret->nodes, err);
+	if (code == 0)
+		code = open_side(stage, "blobs", &ret->blobs, err);
+	if (code == 0)
+		code = open_side(stage, "documents", &ret->documents, err);
+	if (code == 0)
+		code = open_side(stage, "names", &ret->names, err);
+	return code;
+}
+
+static void close_sides(struct sides *sides)
+{
+	int *fds[] = { &sides->nodes, &sides->blobs, &sides->documents, &sides->names };
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		nc_fd_release(fds[i]);
+}
+
+/* What is gone from the stage was moved before; what is there already stays as it is. */
+static int move(int from, const char *name, int to, const char *new_name, struct nacre_error *err)
+{
+	if (from < 0 || renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0 || errno == ENOENT || errno == EEXIST)
+		return 0;
+	if (errno != EINVAL)
+		return nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
+	/* a file system without RENAME_NOREPLACE: the lock of the ID keeps others away */
+	struct stat st;
+	if (fstatat(to, new_name, &st, AT_SYMLINK_NOFOLLOW) == 0 || renameat(from, name, to, new_name) == 0)
+		return 0;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
+}
+
+static int put_document(struct nacre_store *store, const struct sides *from, const struct nc_step *step,
+			struct nacre_error *err)
+{
+	char file[2 * NC_HEX_ID + 16];
+	NC_AUTO_FD int node = -1;
+	NC_AUTO_FD int documents = -1;
+	int code = nc_node_open(store, step->id, &node, err);
+	if (code < 0)
+		return code;
+	if (step->kind == NC_STEP_FIRST) {
+		snprintf(file, sizeof file, "%s.manifest", step->id);
+		code = move(from->documents, file, node, "manifest", err);
+		return code < 0 ? code : nc_store_sync(store, node, "an image", err);
+	}
+	code = nc_dir_ensure(node, "manifests", &documents, err);
+	if (code == 0)
+		code = nc_store_sync(store, node, "an image", err);
+	snprintf(file, sizeof file, "%s.%s", step->id, step->hex);
+	if (code == 0)
+		code = move(from->documents, file, documents, step->hex, err);
+	return code < 0 ? code : nc_store_sync(store, documents, "an image's manifests", err);
+}
+
+static int put_name(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step,
+		    struct nacre_error *err)
+{
+	char file[16];
+	struct stat st;
+	snprintf(file, sizeof file, "%u", step->number);
+	if (from->names < 0 || fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, err);
+}
+
+static int put_step(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step,
+		    struct nacre_error *err)
+{
+	switch (step->kind) {
+	case NC_STEP_BLOB: return move(from->blobs, step->hex, store->blobs, step->hex, err);
+	case NC_STEP_NODE: return move(from->nodes, step->id, store->graph, step->id, err);
+	case NC_STEP_DOCUMENT:
+	case NC_STEP_FIRST: return put_document(store, from, step, err);
+	case NC_STEP_NAME: return put_name(store, locks, from, step, err);
+	case NC_STEP_UNNAME: break;
+	}
+	return 0;
+}
+
+static bool has_kind(const struct nc_plan *plan, enum nc_step_kind kind)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].kind == kind)
+			return true;
+	return false;
+}
+
+int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_plan *plan, struct nacre_error *err)
+{
+	/* names and documents need their nodes to be there, and durably so before them */
+	static const enum nc_step_kind order[] = { NC_STEP_BLOB, NC_STEP_NODE, NC_STEP_DOCUMENT, NC_STEP_FIRST,
+						   NC_STEP_NAME };
+	struct sides from = { -1, -1, -1, -1 };
+	int code = open_sides(stage, &from, err);
+	if (code == 0)
+		code = nc_catalog_hold(store, locks, err);
+	for (size_t o = 0; code == 0 && o < sizeof order / sizeof *order; o++) {
+		for (size_t i = 0; code == 0 && i < plan->count; i++)
+			if (plan->steps[i].kind == order[o])
+				code = put_step(store, locks, &from, &plan->steps[i], err);
+		if (code == 0 && order[o] == NC_STEP_BLOB && has_kind(plan, NC_STEP_BLOB))
+			code = nc_store_sync(store, store->blobs, "the blobs", err);
+		if (code == 0 && order[o] == NC_STEP_NODE && has_kind(plan, NC_STEP_NODE))
+			code = nc_store_sync(store, store->graph, "the graph", err);
+	}
+	if (code == 0)
+		code = nc_catalog_learn(store, plan, err);
+	nc_unlock_whole(locks, NC_LOCK_NAMES);
+	nc_catalog_let_go(locks);
+	close_sides(&from);
+	return code;
+}

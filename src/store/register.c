@@ -1,0 +1,545 @@
+/* The story of a layer, from the bytes that come to a tree, a record and a node in the stage:
+ *
+ *	hold the ID: one registrar per ID, in this process and others
+ *	chain: blob -> digest -> inflate -> digest -> tar, pulled
+ *	one loop: framing to the record, content to the record (its CRC) and to the driver
+ *	what was promised is what arrived, or nothing happened
+ *	the node's files into the stage
+ *	seal the driver's tree
+ *
+ * Making it durable and visible is the commit's business. A layer whose ID nobody can know before its last byte (no ID,
+ * no diff ID) is first copied to an unnamed file. */
+#include "store/displaced.h"
+#include "store/ingest.h"
+#include "store/intake.h"
+#include "store/replay.h"
+
+#include "image/config.h"
+#include "io/path.h"
+#include "tar/reader.h"
+#include "tar/split.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes of a layer's plain tar, and its members. */
+#define FLAT_MAX ((uint64_t)1 << 40)
+#define MEMBERS_MAX ((uint64_t)1 << 26)
+/* zlib's fastest: records are half zeros and shrink well even so. */
+#define RECORD_LEVEL 1
+#define RECORD "tar-data.json.gz"
+
+/* A layer on its way in. */
+struct layer {
+	struct nc_ingest *ingest;
+	const struct nc_layer_in *in;
+	const char *parent;		/* NULL: none */
+	char id[NC_HEX_ID];
+	int dir;			/* of the node, in the stage */
+	struct nc_tree *tree;
+	bool sealed;
+	struct nc_split *split;
+	struct nc_displacements *displacements;
+	uint64_t members, size;		/* size: of the files' content */
+	struct nc_digest diff_id, blob;
+	uint64_t flat_size, blob_size;
+	enum nc_codec codec;
+};
+
+/* --- the chain ---------------------------------------------------------------------------------------------------- */
+
+/* From the blob to its plain bytes. */
+struct chain {
+	struct nc_reader *flat;		/* the outermost; owns the others */
+	struct nc_intake *intake;
+	struct nc_hash *hash;
+	uint64_t size;
+};
+
+static void chain_release(struct chain *chain)
+{
+	nc_reader_close(chain->flat);
+	nc_hash_free(chain->hash);
+	*chain = (struct chain){ 0 };
+}
+#define AUTO_CHAIN __attribute__((cleanup(chain_release)))
+
+/* stream is taken. copy: a descriptor that gets the blob as it comes, or -1. */
+static int chain_open(struct chain *chain, const struct layer *layer, struct nc_reader **stream, int copy, bool copy_plain,
+		      struct nacre_error *err)
+{
+	const struct nc_layer_in *in = layer->in;
+	struct nc_reader *reader = NC_GIVE(*stream);
+	uint64_t total = in->blob_size == UINT64_MAX ? 0 : in->blob_size;
+	int code = nc_reader_progress(reader, in->progress, layer->id, "loading layer", total, &reader, err);
+	if (code < 0)
+		return code;
+	struct nc_intake_options options = { .digest = in->blob, .size = in->blob_size, .copy = copy,
+					     .copy_plain = copy_plain };
+	code = nc_intake_new(reader, &options, &chain->intake, err);
+	if (code == 0)
+		code = nc_reader_decoded(nc_intake_reader(chain->intake), NULL, &reader, err);
+	if (code < 0)
+		return code;
+	code = nc_hash_new(NC_SHA256, &chain->hash, err);
+	if (code < 0) {
+		nc_reader_close(reader);
+		return code;
+	}
+	return nc_reader_hashing(reader, chain->hash, &chain->size, &chain->flat, err);
+}
+
+/* The tail: everything was read; is it what was promised? */
+static int chain_finish(struct chain *chain, struct layer *layer, struct nacre_error *err)
+{
+	const struct nc_digest *promised = layer->in->diff_id;
+	nc_hash_finish(chain->hash, &layer->diff_id);
+	layer->flat_size = chain->size;
+	layer->codec = nc_intake_codec(chain->intake);
+	int code = nc_intake_finish(chain->intake, &layer->diff_id, &layer->blob, &layer->blob_size, err);
+	if (code < 0 || !promised || nc_digest_equal(promised, &layer->diff_id))
+		return code;
+	char want[NC_DIGEST_TEXT], got[NC_DIGEST_TEXT];
+	return nc_fail(err, NACRE_E_DIGEST, 0, "the diff ID is %s, not the promised %s",
+		       nc_digest_text(&layer->diff_id, got), nc_digest_text(promised, want));
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
+
+/* What is the member at hand? */
+struct member {
+	bool in_tree;			/* the driver sees it */
+	bool by_name;			/* its content is found again in the tree */
+};
+
+static int take_entry(struct layer *layer, const struct nc_tar_item *item, struct member *ret, struct nacre_error *err)
+{
+	const struct nc_entry *entry = item->entry;
+	if (layer->members >= MEMBERS_MAX)
+		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %" PRIu64 " members", MEMBERS_MAX);
+	nc_displacements_at(layer->displacements, layer->members++);
+	*ret = (struct member){ .in_tree = entry->type != NC_ENTRY_META };
+	int put = ret->in_tree ? nc_tree_entry(layer->tree, entry, err) : NC_PUT_DONE;
+	if (put < 0)
+		return nc_wrap(err, put, "'%s'", entry->name);
+	ret->by_name = put == NC_PUT_BY_NAME && item->in_place;
+	return nc_split_member(layer->split, entry->name, entry->name_len, err);
+}
+
+static int take_data(struct layer *layer, const struct nc_tar_item *item, const struct member *member,
+		     struct nacre_error *err)
+{
+	int code = member->in_tree ? nc_tree_data(layer->tree, item->bytes, item->len, item->at, err) : 0;
+	if (code < 0)
+		return code;
+	return member->by_name ? nc_split_content(layer->split, item->bytes, item->len, err)
+			       : nc_split_framing(layer->split, item->bytes, item->len, err);
+}
+
+static int unpack(struct layer *layer, struct chain *chain, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_tar_auto) struct nc_tar *tar = NULL;
+	struct nc_tar_item item;
+	struct member member = { false, false };
+	int code = nc_tar_new(chain->flat, &tar, err);
+	while (code == 0) {
+		int event = nc_tar_next(tar, &item, err);
+		if (event <= 0)		/* NC_TAR_END is 0 */
+			return event;
+		if (event == NC_TAR_ENTRY)
+			code = take_entry(layer, &item, &member, err);
+		else if (event == NC_TAR_DATA)
+			code = take_data(layer, &item, &member, err);
+		else
+			code = nc_split_framing(layer->split, item.bytes, item.len, err);
+		if (code == 0 && chain->size > FLAT_MAX)
+			code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %" PRIu64 " bytes uncompressed", FLAT_MAX);
+	}
+	return code;
+}
+
+/* --- the record --------------------------------------------------------------------------------------------------- */
+
+/* A gzip writer of a new file in the node's directory. */
+static int open_record(struct layer *layer, const char *name, struct nc_writer **ret, struct nacre_error *err)
+{
+	struct nc_writer *file = NULL;
+	int fd = openat(layer->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "make '%s'", name);
+	int code = nc_writer_fd(fd, true, name, &file, err);
+	return code < 0 ? code : nc_writer_encoded(file, NC_GZIP, RECORD_LEVEL, ret, err);
+}
+
+/* The loop with its record around it. */
+static int unpack_and_record(struct layer *layer, struct chain *chain, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *record = NULL;
+	NC_CLEANUP(nc_split_auto) struct nc_split *split = NULL;
+	int code = open_record(layer, RECORD, &record, err);
+	if (code == 0)
+		code = nc_split_new(record, &split, err);
+	layer->split = split;
+	if (code == 0)
+		code = unpack(layer, chain, err);
+	if (code == 0)
+		code = nc_split_finish(split, err);
+	if (code == 0)
+		code = nc_writer_finish(record, err);
+	layer->split = NULL;
+	return code;
+}
+
+/* What the layer itself displaced goes into the record, and the whole is put together once, to be sure. */
+static int settle_displaced(struct layer *layer, struct nacre_error *err)
+{
+	static const char rewritten[] = RECORD ".new";
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *whole = NULL;
+	struct nc_reader *record = NULL;
+	if (!nc_displacements_any(layer->displacements))
+		return 0;
+	int code = nc_record_open(layer->dir, &record, err);
+	if (code < 0)
+		return code;
+	code = open_record(layer, rewritten, &out, err);
+	if (code < 0)
+		nc_reader_close(record);
+	else
+		code = nc_displacements_rewrite(layer->displacements, record, out, err);
+	if (code == 0)
+		code = nc_writer_finish(out, err);
+	if (code == 0 && renameat(layer->dir, rewritten, layer->dir, RECORD) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "replace the record");
+	if (code == 0)
+		code = nc_replay_open(layer->ingest->store, layer->dir, layer->id, &layer->diff_id, &whole, err);
+	return code < 0 ? code : nc_reader_drain(whole, err);
+}
+
+/* --- the node ----------------------------------------------------------------------------------------------------- */
+
+static int write_number(int dir, const char *name, uint64_t number, struct nacre_error *err)
+{
+	char text[24];
+	int len = snprintf(text, sizeof text, "%" PRIu64, number);
+	return nc_file_create(dir, name, text, (size_t)len, err);
+}
+
+/* A description that was given must be one of this node. */
+static int check_json(const struct nc_layer_in *in, const char *id, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
+	int code = nc_v1_image_parse(in->json, in->json_len, &image, err);
+	if (code < 0)
+		return nc_wrap(err, code, "description of node %.12s", id);
+	if (*image->id && strcmp(image->id, id) != 0)
+		return nc_fail(err, NACRE_E_INVALID, 0, "the description is of node %.64s, not of %s", image->id, id);
+	if (strcmp(image->parent, in->parent ? in->parent : "") != 0)
+		return nc_fail(err, NACRE_E_INVALID, 0, "the description names the parent '%.64s', not '%s'", image->parent,
+			       in->parent ? in->parent : "");
+	return 0;
+}
+
+static int describe(struct layer *layer, struct nacre_error *err)
+{
+	const struct nc_layer_in *in = layer->in;
+	int code = write_number(layer->dir, "layersize", layer->size, err);
+	if (code < 0)
+		return code;
+	return in->json ? nc_file_create(layer->dir, "json", in->json, in->json_len, err)
+			: nc_ingest_describe(layer->dir, layer->id, layer->parent, NULL, layer->size, err);
+}
+
+static int describe_layer(struct layer *layer, struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT];
+	nc_digest_text(&layer->diff_id, text);
+	int code = nc_file_create(layer->dir, "diffid", text, strlen(text), err);
+	if (code == 0)
+		code = write_number(layer->dir, "tarsize", layer->flat_size, err);
+	return code < 0 ? code : describe(layer, err);
+}
+
+/* The node's directory in the stage comes first of all: should we die, it tells whose tree is rubbish. */
+static int make_dir(struct layer *layer, struct nacre_error *err)
+{
+	struct nc_ingest *ingest = layer->ingest;
+	int code = nc_ingest_side(ingest, "graph", &ingest->nodes, err);
+	return code < 0 ? code : nc_dir_ensure(ingest->nodes, layer->id, &layer->dir, err);
+}
+
+/* --- the blob ----------------------------------------------------------------------------------------------------- */
+
+#define INCOMING "incoming"
+
+/* A file in the stage for a blob that shall be kept; -1 when it need not be. */
+static int open_blob(struct layer *layer, int *ret_fd, struct nacre_error *err)
+{
+	struct nc_ingest *ingest = layer->ingest;
+	const struct nc_digest *blob = layer->in->blob;
+	char hex[NC_DIGEST_TEXT];
+	if (!layer->in->keep_blob || (blob && blob->alg != NC_SHA256))
+		return 0;
+	if (blob) {
+		nc_digest_hex(blob, hex);
+		int code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
+		if (code < 0 || nc_blob_exists(ingest->store, hex, NULL))
+			return code;
+	}
+	int code = nc_ingest_side(ingest, "blobs", &ingest->blobs, err);
+	if (code < 0)
+		return code;
+	int fd = openat(ingest->blobs, INCOMING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "make the file of a blob");
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Under its digest it waits for a manifest that names it. */
+static int keep_blob(struct layer *layer, struct nacre_error *err)
+{
+	int blobs = layer->ingest->blobs;
+	char hex[NC_DIGEST_TEXT];
+	nc_digest_hex(&layer->blob, hex);
+	if (layer->codec == NC_PLAIN)
+		return unlinkat(blobs, INCOMING, 0) < 0 ? nc_fail(err, NACRE_E_IO, errno, "remove an empty blob") : 0;
+	if (renameat(blobs, INCOMING, blobs, hex) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "name a blob");
+	return 0;
+}
+
+/* --- bringing it --------------------------------------------------------------------------------------------------- */
+
+static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *err)
+{
+	struct nc_driver *driver = layer->ingest->store->driver;
+	char below[NC_HEX_ID], work[NC_HEX_ID + 8];
+	struct nc_displaced hook = nc_displacements_hook(layer->displacements);
+	int code = nc_ingest_tree(layer->ingest, layer->parent, below, err);
+	/* without a node a tree of that ID is rubbish, of a process that died */
+	if (code == 0)
+		code = driver->ops->has(driver, layer->id, err);
+	if (code > 0)
+		code = driver->ops->remove(driver, layer->id, layer->ingest->stage->dir, err);
+	snprintf(work, sizeof work, "tree.%s", layer->id);
+	if (code == 0)
+		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
+	if (code == 0)
+		code = driver->ops->begin(driver, layer->id, *below ? below : NULL, *ret_work, &hook, &layer->tree, err);
+	return code;
+}
+
+static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	AUTO_CHAIN struct chain chain = { 0 };
+	NC_AUTO_FD int work = -1;
+	NC_AUTO_FD int blob = -1;
+	int code = make_dir(layer, err);
+	if (code == 0)
+		code = nc_displacements_new(layer->ingest->store, &layer->displacements, err);
+	if (code == 0)
+		code = open_blob(layer, &blob, err);
+	if (code == 0)
+		code = chain_open(&chain, layer, stream, blob, false, err);
+	if (code == 0)
+		code = begin_tree(layer, &work, err);
+	if (code == 0)
+		code = unpack_and_record(layer, &chain, err);
+	if (code == 0)
+		code = chain_finish(&chain, layer, err);
+	if (code == 0)
+		code = nc_tree_seal(&layer->tree, &layer->size, err);
+	if (code == 0) {
+		layer->sealed = true;
+		code = settle_displaced(layer, err);
+	}
+	if (code == 0 && blob >= 0)
+		code = keep_blob(layer, err);
+	return code < 0 ? code : describe_layer(layer, err);
+}
+
+/* As if it had never come. */
+static void undo(struct layer *layer)
+{
+	struct nc_ingest *ingest = layer->ingest;
+	struct nc_driver *driver = ingest->store->driver;
+	nc_tree_abort(layer->tree);
+	layer->tree = NULL;
+	if (layer->sealed)
+		driver->ops->remove(driver, layer->id, ingest->stage->dir, NULL);
+	if (ingest->nodes >= 0)
+		nc_tree_remove(ingest->nodes, layer->id, NULL);
+}
+
+/* --- one that is there, or not to be known yet ---------------------------------------------------------------------- */
+
+/* The same content under this ID is done already; other content is refused. */
+static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	struct nc_ingest *ingest = layer->ingest;
+	const struct nc_held *held = nc_ingest_held(ingest, layer->id);
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int graph = held->state == NC_HELD_BROUGHT ? ingest->nodes : ingest->store->graph;
+	int code = nc_node_read_brief(graph, layer->id, &facts, err);
+	if (code < 0)
+		return code;
+	if (*stream) {
+		AUTO_CHAIN struct chain chain = { 0 };
+		code = chain_open(&chain, layer, stream, -1, false, err);
+		if (code == 0)
+			code = nc_reader_drain(chain.flat, err);
+		if (code == 0)
+			code = chain_finish(&chain, layer, err);
+		if (code < 0)
+			return code;
+	}
+	char text[NC_DIGEST_TEXT] = "";
+	if (layer->diff_id.alg)
+		nc_digest_text(&layer->diff_id, text);
+	bool same = strcmp(text, facts.diff_id) == 0 && strcmp(facts.parent, layer->parent ? layer->parent : "") == 0;
+	if (same && layer->in->json) {
+		NC_AUTO_FD int dir = -1;
+		NC_AUTO_FREE char *json = NULL;
+		size_t len;
+		code = nc_dir_open(graph, layer->id, &dir, err);
+		if (code == 0)
+			code = nc_file_read(dir, "json", NC_DOCUMENT_MAX, &json, &len, err);
+		if (code < 0)
+			return code;
+		same = len == layer->in->json_len && memcmp(json, layer->in->json, len) == 0;
+	}
+	return same ? 1 : nc_fail(err, NACRE_E_EXISTS, 0, "node %s is there already, with other content", layer->id);
+}
+
+/* Nobody knows the ID yet: the blob goes to an unnamed file, and is read again from there. */
+static int spool(struct layer *layer, struct nc_reader **stream, int *fd, struct nacre_error *err)
+{
+	AUTO_CHAIN struct chain chain = { 0 };
+	int code = nc_store_spool(layer->ingest->store, fd, err);
+	if (code == 0)
+		code = chain_open(&chain, layer, stream, *fd, true, err);
+	if (code == 0)
+		code = nc_reader_drain(chain.flat, err);
+	if (code == 0)
+		code = chain_finish(&chain, layer, err);
+	if (code == 0)
+		code = nc_node_chain_id(layer->parent, &layer->diff_id, layer->id, err);
+	return code < 0 ? code : nc_reader_file_range(*fd, 0, layer->blob_size, "the layer's copy", stream, err);
+}
+
+/* --- the door ------------------------------------------------------------------------------------------------------ */
+
+static int check_request(struct layer *layer, const struct nc_reader *stream, struct nacre_error *err)
+{
+	const struct nc_layer_in *in = layer->in;
+	if (!stream && !in->id)
+		return nc_fail(err, NACRE_E_INVALID, 0, "a node without a layer needs an ID");
+	if (in->id && !nc_id_valid(in->id))
+		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' is not an ID: 64 lowercase hex digits", in->id);
+	if (in->diff_id && in->diff_id->alg != NC_SHA256)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "diff IDs other than sha256 are not supported");
+	if (!layer->parent)
+		return 0;
+	int code = nc_ingest_has(layer->ingest, layer->parent, err);
+	return code == 0 ? nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no parent %s", layer->parent)
+			 : code < 0 ? code : 0;
+}
+
+static void tell(const struct layer *layer, enum nacre_event event)
+{
+	const struct nacre_progress *progress = layer->in->progress;
+	if (progress && progress->event)
+		progress->event(progress->ctx, event, layer->id, "loading layer", layer->blob_size, layer->blob_size);
+}
+
+static int bring_node(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	bool has_layer = *stream;
+	int code = has_layer ? bring(layer, stream, err) : make_dir(layer, err);
+	if (code == 0 && !has_layer)
+		code = describe(layer, err);
+	if (code == 0)
+		code = nc_ingest_brought(layer->ingest, layer->id, layer->parent, has_layer, err);
+	if (code < 0)
+		undo(layer);
+	return code;
+}
+
+static int take_in(struct layer *layer, struct nc_reader **stream, int *fd, struct nacre_error *err)
+{
+	const struct nc_layer_in *in = layer->in;
+	int code = check_request(layer, *stream, err);
+	if (code == 0 && in->id)
+		memcpy(layer->id, in->id, NC_HEX_ID);
+	else if (code == 0 && in->diff_id)
+		code = nc_node_chain_id(layer->parent, in->diff_id, layer->id, err);
+	else if (code == 0)
+		code = spool(layer, stream, fd, err);
+	if (code == 0 && in->json)
+		code = check_json(in, layer->id, err);
+	if (code == 0)
+		code = nc_ingest_has(layer->ingest, layer->id, err);
+	if (code != 0)
+		return code < 0 ? code : compare(layer, stream, err);
+	code = bring_node(layer, stream, err);
+	if (code == 0)
+		tell(layer, NACRE_EVENT_DONE);
+	return code;
+}
+
+int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob,
+		    struct nc_layer_out *ret, struct nacre_error *err)
+{
+	NC_AUTO_FD int fd = -1;
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *stream = blob;
+	struct layer layer = { .ingest = ingest, .in = in, .dir = -1,
+			       .parent = in->parent && *in->parent ? in->parent : NULL };
+	int code = take_in(&layer, &stream, &fd, err);
+	nc_displacements_free(layer.displacements);
+	nc_fd_release(&layer.dir);
+	if (code < 0)
+		return *layer.id ? nc_wrap(err, code, "layer %.12s", layer.id) : nc_wrap(err, code, "layer");
+	*ret = (struct nc_layer_out){ .diff_id = layer.diff_id, .blob = layer.blob, .blob_size = layer.blob_size,
+				      .flat_size = layer.flat_size, .codec = layer.codec };
+	memcpy(ret->id, layer.id, NC_HEX_ID);
+	return code;
+}
+
+/* --- public -------------------------------------------------------------------------------------------------------- */
+
+int nacre_register(struct nacre_store *store, int fd, const struct nacre_register_options *options, char *ret_id,
+		   struct nacre_error *err)
+{
+	struct nacre_register_options mine = { .size = sizeof mine };
+	if (options)
+		memcpy(&mine, options, options->size < sizeof mine ? options->size : sizeof mine);
+	struct nc_digest diff_id;
+	struct nc_layer_in in = { .parent = mine.parent, .blob_size = UINT64_MAX, .id = mine.id, .json = mine.json,
+				  .json_len = mine.json_len, .progress = &mine.progress };
+	struct nc_layer_out out;
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	struct nc_reader *stream = NULL;
+	int code = mine.diff_id ? nc_digest_parse(mine.diff_id, &diff_id, err) : 0;
+	if (mine.diff_id)
+		in.diff_id = &diff_id;
+	if (code == 0)
+		code = nc_ingest_begin(store, &ingest, err);
+	if (code == 0 && fd >= 0)
+		code = nc_reader_fd(fd, false, "layer", &stream, err);
+	if (code < 0)
+		return code;
+	int there = nc_ingest_layer(ingest, &in, stream, &out, err);
+	code = there < 0 ? there : nc_ingest_commit(ingest, err);
+	if (code < 0)
+		return code;
+	if (ret_id)
+		memcpy(ret_id, out.id, NC_HEX_ID);
+	return there;
+}

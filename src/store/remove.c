@@ -1,0 +1,397 @@
+/* Removal. Its commit is one rename: the node leaves graph/ for a stage. Names that point at it mean nothing from then
+ * on; they, the layers that nobody needs any more, trees and blobs follow, by us or by an heir of the stage, which
+ * carries a plan of all that is concerned and a file "removal". */
+#include "store/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REMOVAL "removal"
+
+void nc_stage_leave(struct nc_stage *stage)
+{
+	nc_fd_release(&stage->dir);
+	nc_fd_release(&stage->owner);
+	free(stage);
+}
+
+/* --- what is in the way -------------------------------------------------------------------------------------------- */
+
+int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows children = { 0 };
+	NC_AUTO_ROWS struct nc_rows called = { 0 };
+	NC_AUTO_FREE char *path = NULL;
+	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
+	if (code == 0 && children.count)
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id, nc_rows_text(&children, 0, 0));
+	if (code == 0 && names)
+		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &called, err);
+	if (code == 0 && called.count)
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is named '%s'", id, nc_rows_text(&called, 0, 0));
+	if (code == 0)
+		code = nc_mounted(store, id, &path, err);
+	return code > 0 ? nc_fail(err, NACRE_E_INUSE, 0, "%.12s is mounted at '%s'", id, path) : code;
+}
+
+/* Whether a layer (or an unnamed image of 2015) goes with its last child. Its lock is held. */
+static int is_unneeded(struct nacre_store *store, const char *id, const char *child, struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	NC_AUTO_ROWS struct nc_rows children = { 0 };
+	NC_AUTO_ROWS struct nc_rows names = { 0 };
+	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	if (code < 0 || facts.kind & NC_NODE_IMAGE)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, child, &children, err);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
+	if (code < 0 || children.count || names.count)
+		return code;
+	code = nc_mounted(store, id, NULL, err);
+	return code < 0 ? code : code == 0;
+}
+
+/* --- the work ------------------------------------------------------------------------------------------------------ */
+
+/* One removal under way. */
+struct removal {
+	struct nacre_store *store;
+	int locks;
+	struct nc_stage *stage;
+	int nodes;			/* directory in the stage */
+	struct nc_plan plan;		/* nodes, children first; then names */
+	struct nc_plan gone;		/* what was done */
+	void (*step)(void *ctx, const char *action, const char *object);
+	void *ctx;
+};
+
+static void removal_release(struct removal *removal)
+{
+	nc_plan_release(&removal->plan);
+	nc_plan_release(&removal->gone);
+	nc_fd_release(&removal->nodes);
+	nc_stage_free(removal->stage);
+	removal->stage = NULL;
+	nc_fd_release(&removal->locks);
+}
+#define AUTO_REMOVAL __attribute__((cleanup(removal_release)))
+
+static int removal_begin(struct removal *removal, struct nacre_store *store, struct nacre_error *err)
+{
+	*removal = (struct removal){ .store = store, .locks = -1, .nodes = -1 };
+	int code = nc_store_writable(store, err);
+	return code < 0 ? code : nc_locks_open(store, &removal->locks, err);
+}
+
+/* The stage with its plan, durable: whatever is moved into it from now on is accounted for. */
+static int removal_plan(struct removal *removal, struct nacre_error *err)
+{
+	struct nacre_store *store = removal->store;
+	int code = nc_stage_new(store->stages, &removal->stage, err);
+	if (code < 0)
+		return code;
+	int dir = removal->stage->dir;
+	code = nc_file_create(dir, REMOVAL, "", 0, err);
+	if (code == 0)
+		code = nc_plan_write(&removal->plan, dir, err);
+	if (code == 0)
+		code = nc_dir_ensure(dir, "graph", &removal->nodes, err);
+	NC_AUTO_FD int plan = code == 0 ? openat(dir, NC_PLAN_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (code == 0 && plan < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "open the plan");
+	if (code == 0)
+		code = nc_store_sync(store, plan, "the plan", err);
+	if (code == 0)
+		code = nc_store_sync(store, dir, "the stage", err);
+	return code < 0 ? code : nc_store_sync(store, store->stages, "the stages", err);
+}
+
+static int take_out(struct removal *removal, const char *id, struct nacre_error *err)
+{
+	if (renameat(removal->store->graph, id, removal->nodes, id) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "take node %.12s out of the graph", id);
+	return nc_plan_add_node(&removal->gone, id, err);
+}
+
+/* Names that still mean the node, or mean nothing any more. */
+static int take_names(struct removal *removal, struct nacre_error *err)
+{
+	int code = nc_lock_whole(removal->locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	for (size_t i = 0; code == 0 && i < removal->plan.count; i++) {
+		const struct nc_step *step = &removal->plan.steps[i];
+		struct nc_name_target target;
+		if (step->kind != NC_STEP_UNNAME)
+			continue;
+		code = nc_name_read(removal->store, step->name, &target, err);
+		bool mine = code == 0 && (strcmp(step->id, target.id) == 0 || !nc_node_exists(removal->store, target.id));
+		if (mine)
+			code = nc_name_unlink(removal->store, step->name, err);
+		if (code >= 0 && mine)
+			code = nc_plan_add_unname(&removal->gone, step->name, err);
+		if (code == NACRE_E_NOTFOUND)
+			code = 0;
+	}
+	nc_unlock_whole(removal->locks, NC_LOCK_NAMES);
+	return code;
+}
+
+/* The nodes of the plan behind the first, each as long as nobody else needs it. */
+static int take_unneeded(struct removal *removal, size_t from, struct nacre_error *err)
+{
+	const char *child = from ? removal->plan.steps[from - 1].id : "";
+	for (size_t i = from; i < removal->plan.count && removal->plan.steps[i].kind == NC_STEP_NODE; i++) {
+		const char *id = removal->plan.steps[i].id;
+		int unneeded = is_unneeded(removal->store, id, child, err);
+		if (unneeded <= 0)
+			return unneeded;
+		int code = take_out(removal, id, err);
+		if (code < 0)
+			return code;
+		child = id;
+	}
+	return 0;
+}
+
+static int drop_blobs(struct removal *removal, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	if (nc_node_read(removal->nodes, id, &facts, NULL) < 0)
+		return 0;
+	return nc_blobs_prune(removal->store, removal->locks, facts.blobs, facts.blob_count, err);
+}
+
+/* Trees and blobs of what is gone, and word to the caller. */
+static int clear_away(struct removal *removal, struct nacre_error *err)
+{
+	struct nc_driver *driver = removal->store->driver;
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < removal->gone.count; i++) {
+		const struct nc_step *step = &removal->gone.steps[i];
+		if (step->kind != NC_STEP_NODE)
+			continue;
+		code = driver->ops->remove(driver, step->id, removal->stage->dir, err);
+		if (code == 0)
+			code = drop_blobs(removal, step->id, err);
+	}
+	return code;
+}
+
+static void tell(const struct removal *removal)
+{
+	for (int names = 1; removal->step && names >= 0; names--)
+		for (size_t i = 0; i < removal->gone.count; i++) {
+			const struct nc_step *step = &removal->gone.steps[i];
+			if ((step->kind == NC_STEP_UNNAME) == (names == 1))
+				removal->step(removal->ctx, names ? "untagged" : "deleted", names ? step->name : step->id);
+		}
+}
+
+/* From the first rename on. take_first: the plan's first node is to be taken out whatever needs it: the caller has
+ * looked. */
+static int carry_out(struct removal *removal, bool take_first, struct nacre_error *err)
+{
+	struct nacre_store *store = removal->store;
+	int code = nc_catalog_hold(store, removal->locks, err);
+	if (code < 0)
+		return code;
+	if (take_first)
+		code = take_out(removal, removal->plan.steps[0].id, err);
+	bool begun = code == 0;
+	if (code == 0 && take_first)
+		code = nc_store_sync(store, store->graph, "the graph", err);
+	if (code == 0)
+		code = take_names(removal, err);
+	if (code == 0)
+		code = take_unneeded(removal, take_first ? 1 : 0, err);
+	if (code == 0 && removal->gone.count)
+		code = nc_store_sync(store, store->graph, "the graph", err);
+	if (code == 0)
+		code = nc_catalog_learn(store, &removal->gone, err);
+	nc_catalog_let_go(removal->locks);
+	if (code == 0)
+		code = clear_away(removal, err);
+	if (code < 0 && begun && removal->stage) {
+		/* the next who opens the store goes on */
+		atomic_store(&store->broken, true);
+		nc_stage_leave(removal->stage);
+		removal->stage = NULL;
+	}
+	return code;
+}
+
+int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *stage, const struct nc_plan *plan,
+		       struct nacre_error *err)
+{
+	if (nc_node_exists(store, plan->steps[0].id))	/* it died before its commit */
+		return 0;
+	struct removal removal = { .store = store, .locks = locks, .nodes = -1, .stage = stage, .plan = *plan };
+	int code = nc_dir_ensure(stage->dir, "graph", &removal.nodes, err);
+	if (code == 0)
+		code = nc_catalog_hold(store, locks, err);
+	if (code < 0)
+		return code;
+	size_t from = 1;
+	while (from < plan->count && plan->steps[from].kind == NC_STEP_NODE && !nc_node_exists(store, plan->steps[from].id))
+		from++;
+	code = take_unneeded(&removal, from, err);
+	if (code == 0 && removal.gone.count)
+		code = nc_store_sync(store, store->graph, "the graph", err);
+	if (code == 0)
+		code = nc_catalog_learn(store, &removal.gone, err);
+	nc_catalog_let_go(locks);
+	if (code == 0)
+		code = clear_away(&removal, err);
+	nc_plan_release(&removal.gone);
+	nc_fd_release(&removal.nodes);
+	return code;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------------------------- */
+
+/* The ancestors that may go too, locked, nearest first; one that somebody is at ends the list. */
+static int plan_ancestors(struct removal *removal, const char *id, struct nacre_error *err)
+{
+	char at[NC_HEX_ID];
+	memcpy(at, id, NC_HEX_ID);
+	for (int depth = 0; depth < NC_DEPTH_MAX; depth++) {
+		struct nc_node_facts facts = { 0 };
+		int code = nc_node_read_brief(removal->store->graph, at, &facts, err);
+		if (code < 0 || !*facts.parent)
+			return code == NACRE_E_NOTFOUND ? 0 : code;
+		memcpy(at, facts.parent, NC_HEX_ID);
+		code = nc_lock_id(removal->locks, at, NC_LOCK_EXCLUSIVE, false, err);
+		if (code == 0)
+			code = nc_plan_add_node(&removal->plan, at, err);
+		if (code < 0)
+			return code == NACRE_E_BUSY ? 0 : code;
+	}
+	return 0;
+}
+
+static int plan_names(struct removal *removal, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_catalog_ask(removal->store->catalog, NC_ASK_NAMES, id, NULL, &rows, err);
+	for (size_t i = 0; code == 0 && i < rows.count; i++) {
+		code = nc_plan_add_unname(&removal->plan, nc_rows_text(&rows, i, 0), err);
+		if (code == 0)
+			memcpy(removal->plan.steps[removal->plan.count - 1].id, id, NC_HEX_ID);
+	}
+	return code;
+}
+
+/* The lock of the node first; then everything that dead processes left is settled, so that the catalog tells all
+ * children and names there are. */
+static int claim(struct removal *removal, const char *id, struct nacre_error *err)
+{
+	int code = nc_lock_id(removal->locks, id, NC_LOCK_EXCLUSIVE, false, err);
+	if (code == 0 && !nc_node_exists(removal->store, id))
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", id);
+	if (code == 0)
+		code = nc_plan_add_node(&removal->plan, id, err);
+	return code;
+}
+
+static int remove_node(struct removal *removal, const char *id, bool parents, struct nacre_error *err)
+{
+	int code = claim(removal, id, err);
+	if (code == 0 && parents)
+		code = plan_ancestors(removal, id, err);
+	if (code == 0)
+		code = nc_recover(removal->store, err);
+	if (code == 0)
+		code = nc_node_removable(removal->store, id, false, err);
+	if (code == 0)
+		code = plan_names(removal, id, err);
+	if (code == 0)
+		code = removal_plan(removal, err);
+	if (code == 0)
+		code = carry_out(removal, true, err);
+	if (code == 0)
+		tell(removal);
+	return code;
+}
+
+static int remove_name(struct removal *removal, const char *full, const char *id, struct nacre_error *err)
+{
+	int code = nc_plan_add_unname(&removal->plan, full, err);
+	if (code < 0)
+		return code;
+	memcpy(removal->plan.steps[0].id, id, NC_HEX_ID);
+	code = removal_plan(removal, err);
+	if (code == 0)
+		code = carry_out(removal, false, err);
+	if (code == 0)
+		tell(removal);
+	return code;
+}
+
+/* --- public -------------------------------------------------------------------------------------------------------- */
+
+int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err)
+{
+	AUTO_REMOVAL struct removal removal;
+	struct nc_name_target target;
+	char full[NC_REFERENCE_TEXT];
+	int code = removal_begin(&removal, store, err);
+	if (code == 0)
+		code = nc_name_normal(name, full, err);
+	if (code == 0)
+		code = nc_name_read(store, full, &target, err);
+	return code < 0 ? code : remove_name(&removal, full, target.id, err);
+}
+
+int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	AUTO_REMOVAL struct removal removal;
+	char full[NC_HEX_ID];
+	int code = removal_begin(&removal, store, err);
+	if (code == 0)
+		code = nc_store_resolve_id(store, id, full, err);
+	if (code == 0)
+		code = nc_node_removable(store, full, true, err);
+	return code < 0 ? code : remove_node(&removal, full, false, err);
+}
+
+/* Whether what is a name that there is; ret_full is it in full. */
+static bool is_name(struct nacre_store *store, const char *what, char *ret_full, struct nc_name_target *ret)
+{
+	return nc_name_normal(what, ret_full, NULL) == 0 && nc_name_read(store, ret_full, ret, NULL) == 0;
+}
+
+int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
+		 void (*step)(void *ctx, const char *action, const char *object), void *ctx, struct nacre_error *err)
+{
+	AUTO_REMOVAL struct removal removal;
+	NC_AUTO_ROWS struct nc_rows names = { 0 };
+	NC_AUTO_ROWS struct nc_rows children = { 0 };
+	struct nc_name_target target;
+	char full[NC_REFERENCE_TEXT], id[NC_HEX_ID];
+	int code = removal_begin(&removal, store, err);
+	if (code < 0)
+		return code;
+	removal.step = step;
+	removal.ctx = ctx;
+	bool by_name = is_name(store, what, full, &target);
+	if (by_name)
+		memcpy(id, target.id, NC_HEX_ID);
+	else
+		code = nc_store_resolve(store, what, id, NULL, err);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
+	if (code < 0)
+		return code;
+	if (by_name && (names.count > 1 || children.count || !nc_node_exists(store, id)))
+		return remove_name(&removal, full, id, err);
+	if (names.count > 1 && !(flags & NACRE_REMOVE_FORCE))
+		return nc_fail(err, NACRE_E_INUSE, 0, "image %.12s has %zu names, '%s' and '%s' among them: remove them, or "
+			       "force", id, names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
+	return remove_node(&removal, id, !(flags & NACRE_REMOVE_KEEP_PARENTS), err);
+}

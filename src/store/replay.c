@@ -1,0 +1,194 @@
+#include "store/replay.h"
+
+#include "store/inner.h"
+#include "tar/split.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct replay {
+	struct nc_reader base;
+	struct nacre_store *store;
+	char id[NC_HEX_ID];
+	struct nc_digest diff_id;	/* alg 0: unknown */
+	struct nc_hash *hash;		/* NULL: nothing to compare, or compared */
+	struct nc_reader *joined;
+	int failed;			/* code of a failed comparison */
+};
+
+static int open_content(void *ctx, const char *name, size_t name_len, struct nc_reader **ret, uint64_t *ret_size,
+			struct nacre_error *err)
+{
+	const struct replay *replay = ctx;
+	struct nc_driver *driver = replay->store->driver;
+	return driver->ops->content(driver, replay->id, name, name_len, ret, ret_size, err);
+}
+
+static int compare(struct replay *replay, struct nacre_error *err)
+{
+	struct nc_digest got;
+	char want_text[NC_DIGEST_TEXT], got_text[NC_DIGEST_TEXT];
+	nc_hash_finish(replay->hash, &got);
+	nc_hash_free(replay->hash);
+	replay->hash = NULL;
+	if (nc_digest_equal(&got, &replay->diff_id))
+		return 0;
+	return nc_fail(err, NACRE_E_CORRUPT, 0, "the tar of node %.12s has the digest %s, not %s", replay->id,
+		       nc_digest_text(&got, got_text), nc_digest_text(&replay->diff_id, want_text));
+}
+
+static ssize_t replay_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
+{
+	struct replay *replay = (struct replay *)reader;
+	if (replay->failed)
+		return nc_fail(err, replay->failed, 0, "the tar of node %.12s does not have its diff ID", replay->id);
+	ssize_t n = nc_reader_next(replay->joined, ret, err);
+	if (n < 0)
+		return nc_wrap(err, (int)n, "node %.12s", replay->id);
+	if (n > 0 && replay->hash)
+		nc_hash_add(replay->hash, *ret, (size_t)n);
+	if (n == 0 && replay->hash)
+		replay->failed = compare(replay, err);
+	return replay->failed ? replay->failed : n;
+}
+
+static void replay_close(struct nc_reader *reader)
+{
+	struct replay *replay = (struct replay *)reader;
+	nc_reader_close(replay->joined);
+	nc_hash_free(replay->hash);
+	free(replay);
+}
+
+static const struct nc_reader_ops replay_ops = { replay_next, replay_close };
+
+int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
+{
+	struct nc_reader *reader = NULL;
+	NC_AUTO_FD int fd = openat(node, "tar-data.json.gz", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "open the record of the layer");
+	int code = nc_reader_fd(fd, true, "tar-data.json.gz", &reader, err);
+	fd = -1;	/* taken */
+	return code < 0 ? code : nc_reader_decoded(reader, NULL, ret, err);
+}
+
+int nc_replay_open(struct nacre_store *store, int node, const char *id, const struct nc_digest *diff_id,
+		   struct nc_reader **ret, struct nacre_error *err)
+{
+	struct nc_reader *record = NULL;
+	int code = nc_record_open(node, &record, err);
+	if (code < 0)
+		return code;
+	struct replay *replay = nc_zalloc(sizeof *replay);
+	if (!replay) {
+		nc_reader_close(record);
+		return nc_nomem(err);
+	}
+	replay->base.ops = &replay_ops;
+	replay->store = store;
+	memcpy(replay->id, id, NC_HEX_ID);
+	struct nc_join_files files = { .open = open_content, .ctx = replay };
+	code = nc_join(record, &files, &replay->joined, err);
+	if (code == 0 && diff_id) {
+		replay->diff_id = *diff_id;
+		code = nc_hash_new(diff_id->alg, &replay->hash, err);
+	}
+	if (code < 0) {
+		replay_close(&replay->base);
+		return code;
+	}
+	*ret = &replay->base;
+	return 0;
+}
+
+/* --- the length -------------------------------------------------------------------------------------------------- */
+
+/* By the record, for nodes whose files do not tell. */
+static int measure(int node, uint64_t *ret, struct nacre_error *err)
+{
+	struct nc_reader *record = NULL;
+	NC_CLEANUP(nc_split_reader_auto) struct nc_split_reader *split = NULL;
+	struct nc_split_record item;
+	uint64_t size = 0;
+	int kind = nc_record_open(node, &record, err);
+	if (kind == 0)
+		kind = nc_split_reader_new(record, &split, err);
+	if (kind < 0)
+		return kind;
+	while ((kind = nc_split_reader_next(split, &item, err)) > 0)
+		size += kind == NC_SPLIT_FILE ? item.size : item.len;
+	if (kind == 0)
+		*ret = size;
+	return kind;
+}
+
+static int find_size(int node, uint64_t *ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	if (nc_file_read(node, "tarsize", 32, &text, &len, NULL) == 0 && len && strspn(text, "0123456789") == len &&
+	    len < 20) {
+		*ret = strtoull(text, NULL, 10);
+		return 0;
+	}
+	return measure(node, ret, err);
+}
+
+/* --- the door ----------------------------------------------------------------------------------------------------- */
+
+int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
+		       struct nacre_error *err)
+{
+	NC_AUTO_FD int node = -1;
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	struct nc_digest diff_id;
+	uint64_t size = 0;
+	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	if (code == 0 && !(facts.kind & NC_NODE_LAYER))
+		code = nc_fail(err, NACRE_E_INVALID, 0, "node %.12s has no layer", id);
+	if (code == 0)
+		code = nc_node_open(store, id, &node, err);
+	if (code == 0 && *facts.diff_id)
+		code = nc_digest_parse(facts.diff_id, &diff_id, err);
+	if (code == 0 && ret_size)
+		code = find_size(node, &size, err);
+	struct nc_reader *reader = NULL;
+	if (code == 0)
+		code = nc_replay_open(store, node, id, *facts.diff_id ? &diff_id : NULL, &reader, err);
+	if (code < 0)
+		return code;
+	*ret = reader;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+int nacre_layer_tar(struct nacre_store *store, const char *id, nacre_sink sink, void *ctx, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *tar = NULL;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	char full[NC_HEX_ID];
+	int code = nc_store_resolve_id(store, id, full, err);
+	if (code == 0)
+		code = nc_store_layer_tar(store, full, &tar, NULL, err);
+	if (code == 0)
+		code = nc_writer_callback(sink, ctx, &out, err);
+	if (code == 0)
+		code = nc_copy_stream(tar, out, NULL, err);
+	return code < 0 ? code : nc_writer_finish(out, err);
+}
+
+int nacre_layer_verify(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *tar = NULL;
+	char full[NC_HEX_ID];
+	int code = nc_store_resolve_id(store, id, full, err);
+	if (code == 0)
+		code = nc_store_layer_tar(store, full, &tar, NULL, err);
+	return code < 0 ? code : nc_reader_drain(tar, err);
+}

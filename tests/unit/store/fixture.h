@@ -1,0 +1,213 @@
+/* A throw-away store, layers out of a few words, and images of them. */
+#ifndef NC_TESTS_STORE_FIXTURE_H
+#define NC_TESTS_STORE_FIXTURE_H
+
+#include "../unit.h"
+
+#include "base/buf.h"
+#include "image/config.h"
+#include "io/fd.h"
+#include "io/path.h"
+#include "store/inner.h"
+#include "tar/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* vfs works everywhere; tests of the store need no better one. */
+#define TEST_DRIVER "vfs"
+
+struct fixture {
+	char dir[64];			/* removed with everything in it */
+	char root[80];
+	struct nacre_store *store;
+};
+
+static struct nacre_error err;
+
+static inline struct nacre_store *open_with(const char *root, unsigned flags, const char *driver)
+{
+	struct nacre_open_options options = { .size = sizeof options, .flags = flags, .driver = driver };
+	struct nacre_store *store = NULL;
+	assert_done(nacre_store_open(root, &options, &store, &err));
+	return store;
+}
+
+static inline void reopen(struct fixture *fixture)
+{
+	nacre_store_close(fixture->store);
+	fixture->store = open_with(fixture->root, 0, NULL);
+}
+
+static inline int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof *fixture);
+	strcpy(fixture->dir, "/tmp/nacre-store-XXXXXX");
+	if (!mkdtemp(fixture->dir))
+		return -1;
+	snprintf(fixture->root, sizeof fixture->root, "%s/store", fixture->dir);
+	fixture->store = open_with(fixture->root, 0, TEST_DRIVER);
+	*state = fixture;
+	return 0;
+}
+
+static inline int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	nacre_store_close(fixture->store);
+	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY);
+	int code = nc_tree_remove(tmp, fixture->dir + strlen("/tmp/"), &err);
+	close(tmp);
+	free(fixture);
+	return code;
+}
+
+/* --- layers ------------------------------------------------------------------------------------------------------ */
+
+static inline void add_file(struct nc_tar_writer *tar, const char *name, const char *text)
+{
+	size_t len = strlen(text);
+	bool dir = name[strlen(name) - 1] == '/';
+	struct nc_entry entry = { .type = dir ? NC_ENTRY_DIR : NC_ENTRY_FILE, .name = name, .name_len = strlen(name),
+				  .link = "", .mode = dir ? 0755 : 0644, .uid = geteuid(), .gid = getegid(),
+				  .size = len, .stored = len, .mtime = { 1700000000, 0 } };
+	assert_done(nc_tar_writer_entry(tar, &entry, &err));
+	assert_done(nc_tar_writer_data(tar, text, len, &err));
+}
+
+/* Pairs of name and content, ended by NULL. */
+static inline void make_tar(struct nc_buf *ret, const char *const *pairs)
+{
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	NC_CLEANUP(nc_tar_writer_auto) struct nc_tar_writer *tar = NULL;
+	*ret = (struct nc_buf)NC_BUF_INIT((size_t)64 << 20);
+	assert_done(nc_writer_buf(ret, &out, &err));
+	assert_done(nc_tar_writer_new(out, &tar, &err));
+	for (; *pairs; pairs += 2)
+		add_file(tar, pairs[0], pairs[1]);
+	assert_done(nc_tar_writer_finish(tar, &err));
+}
+
+static inline void gzip(const struct nc_buf *plain, struct nc_buf *ret)
+{
+	struct nc_writer *out = NULL;
+	*ret = (struct nc_buf)NC_BUF_INIT((size_t)64 << 20);
+	assert_done(nc_writer_buf(ret, &out, &err));
+	assert_done(nc_writer_encoded(out, NC_GZIP, 0, &out, &err));
+	assert_done(nc_writer_write(out, plain->data, plain->len, &err));
+	assert_done(nc_writer_finish(out, &err));
+	nc_writer_close(out);
+}
+
+static inline struct nc_digest digest_of(const struct nc_buf *bytes)
+{
+	struct nc_digest digest;
+	assert_done(nc_digest_of(nc_buf_text(bytes), bytes->len, &digest, &err));
+	return digest;
+}
+
+static inline int bring(struct nc_ingest *ingest, const struct nc_layer_in *in, const struct nc_buf *blob,
+			struct nc_layer_out *ret)
+{
+	struct nc_reader *reader = NULL;
+	assert_done(nc_reader_memory(nc_buf_text(blob), blob->len, &reader, &err));
+	return nc_ingest_layer(ingest, in, reader, ret, &err);
+}
+
+/* Registers bytes as a layer by way of the public function; the result is its code. */
+static inline int register_bytes(struct nacre_store *store, const struct nacre_register_options *options,
+				 const void *bytes, size_t len, char *ret_id)
+{
+	int fd = memfd_create("layer", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(nc_write_full(fd, bytes, len), 0);
+	lseek(fd, 0, SEEK_SET);
+	int code = nacre_register(store, fd, options, ret_id, &err);
+	close(fd);
+	return code;
+}
+
+/* --- images ------------------------------------------------------------------------------------------------------ */
+
+static inline void make_config(const struct nc_digest *diff_ids, size_t count, const char *author, char **ret, size_t *ret_len)
+{
+	struct nc_config_new facts = { .architecture = "amd64", .os = "linux", .author = author,
+				       .created_sec = 1700000000, .diff_ids = diff_ids, .diff_id_count = count };
+	assert_done(nc_config_make(&facts, ret, ret_len, &err));
+}
+
+/* An image of layers, each with one file; author makes configs differ. ret_id has room for NC_HEX_ID. */
+static inline int try_image(struct nacre_store *store, const char *const *words, const char *author,
+			    const char *const *names, char *ret_id)
+{
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	struct nc_digest diff_ids[16];
+	char parent[NC_HEX_ID] = "";
+	size_t count = 0;
+	int code = nc_ingest_begin(store, &ingest, &err);
+	for (; code >= 0 && words[count]; count++) {
+		NC_AUTO_BUF struct nc_buf tar;
+		char id[NC_HEX_ID];
+		char name[300];
+		struct nc_layer_out out;
+		snprintf(name, sizeof name, "file-%s", words[count]);
+		make_tar(&tar, (const char *const[]){ name, words[count], NULL });
+		diff_ids[count] = digest_of(&tar);
+		assert_done(nc_node_chain_id(parent, &diff_ids[count], id, &err));
+		struct nc_layer_in in = { .parent = parent, .diff_id = &diff_ids[count], .blob_size = UINT64_MAX };
+		code = nc_ingest_has(ingest, id, &err);
+		if (code == 0)
+			code = bring(ingest, &in, &tar, &out);
+		memcpy(parent, id, NC_HEX_ID);
+	}
+	NC_AUTO_FREE char *config = NULL;
+	struct nc_image_in in = { .names = names };
+	if (code >= 0)
+		make_config(diff_ids, count, author, &config, &in.config_len);
+	in.config = config;
+	if (code >= 0)
+		code = nc_ingest_image(ingest, &in, ret_id, &err);
+	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+static inline void make_image(struct nacre_store *store, const char *const *words, const char *name, char *ret_id)
+{
+	assert_done(try_image(store, words, "tester", (const char *const[]){ name, NULL }, ret_id));
+}
+
+/* --- what is there ------------------------------------------------------------------------------------------------- */
+
+static inline int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	++*(size_t *)ctx;
+	return 0;
+}
+
+/* Entries of a directory of the store; 0 when it is missing. */
+static inline size_t entries(const struct fixture *fixture, const char *path)
+{
+	size_t count = 0;
+	char full[256];
+	snprintf(full, sizeof full, "%s/%s", fixture->root, path);
+	int fd = open(full, O_RDONLY | O_DIRECTORY);
+	if (fd >= 0) {
+		assert_done(nc_dir_each(fd, count_name, &count, &err));
+		close(fd);
+	}
+	return count;
+}
+
+static inline bool there(const struct fixture *fixture, const char *path)
+{
+	struct stat st;
+	char full[512];
+	snprintf(full, sizeof full, "%s/%s", fixture->root, path);
+	return lstat(full, &st) == 0;
+}
+
+#endif

@@ -1,0 +1,232 @@
+#include "fixture.h"
+
+#include "store/replay.h"
+
+static int append(void *ctx, const void *bytes, size_t len)
+{
+	return nc_buf_add(ctx, bytes, len, NULL);
+}
+
+/* The layer of a node is these bytes, exactly. */
+static void assert_layer(struct nacre_store *store, const char *id, const void *bytes, size_t len)
+{
+	NC_AUTO_BUF struct nc_buf got = NC_BUF_INIT((size_t)64 << 20);
+	assert_done(nacre_layer_tar(store, id, append, &got, &err));
+	assert_int_equal(got.len, len);
+	assert_memory_equal(nc_buf_text(&got), bytes, len);
+	assert_done(nacre_layer_verify(store, id, &err));
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	uint64_t size = 0;
+	assert_done(nc_store_layer_tar(store, id, &reader, &size, &err));
+	assert_int_equal(size, len);
+}
+
+/* Nothing of a layer that failed is left anywhere. */
+static void assert_nothing_left(const struct fixture *fixture)
+{
+	assert_int_equal(entries(fixture, "graph"), 1);		/* _tmp */
+	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	assert_int_equal(entries(fixture, "blobs/sha256"), 0);
+	assert_int_equal(entries(fixture, "vfs/dir"), 0);
+}
+
+static void every_byte_comes_back(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	char id[65], again[65];
+	make_tar(&tar, (const char *const[]){ "d/", "", "d/f", "hello", "g", "", NULL });
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, id), 0);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, again), 1);
+	assert_string_equal(id, again);
+	struct nacre_node node;
+	assert_done(nacre_node_get(fixture->store, id, &node, &err));
+	assert_true(node.has_layer && !node.is_image && !node.v1);
+	assert_int_equal(node.size, 5);
+	assert_string_equal(node.diff_id + strlen("sha256:"), id);
+}
+
+static void compressed_is_the_same_layer(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf packed;
+	NC_AUTO_BUF struct nc_buf twice;
+	char id[65], again[65];
+	make_tar(&tar, (const char *const[]){ "f", "some text", NULL });
+	gzip(&tar, &packed);
+	gzip(&packed, &twice);
+	assert_int_equal(register_bytes(fixture->store, NULL, packed.data, packed.len, id), 0);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, again), 1);
+	assert_string_equal(id, again);
+	assert_int_equal(register_bytes(fixture->store, NULL, twice.data, twice.len, again), NACRE_E_BADDATA);
+}
+
+static void layers_of_almost_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char zeros[1024];
+	static const size_t lengths[] = { 0, 1, 511, 512, 513, 1024 };
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		char id[65];
+		assert_int_equal(register_bytes(fixture->store, NULL, zeros, lengths[i], id), 0);
+		assert_layer(fixture->store, id, zeros, lengths[i]);
+	}
+}
+
+static void names_that_come_again(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	char id[65];
+	make_tar(&tar, (const char *const[]){ "a", "first", "b", "kept", "a", "second one", "d/", "", "d/x", "in d",
+					      "./a", "third", "d", "no directory", "d/", "", "d/x", "again", "e/", "",
+					      "e/", "", "b", "", "b", "other", NULL });
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, id), 0);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	reopen(fixture);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(100);
+	assert_done(nacre_cat(fixture->store, id, "a", append, &text, &err));
+	assert_string_equal(nc_buf_text(&text), "third");
+}
+
+static void what_fails_leaves_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf packed;
+	char id[65] = "untouched";
+	make_tar(&tar, (const char *const[]){ "a", "first", "b", "second", NULL });
+	gzip(&tar, &packed);
+	assert_int_equal(register_bytes(fixture->store, NULL, "no tar at all, but longer than nothing", 38, id),
+			 NACRE_E_BADDATA);
+	assert_nothing_left(fixture);
+	for (size_t len = 1; len < tar.len - 1024; len += 211) {
+		int code = register_bytes(fixture->store, NULL, tar.data, len, id);
+		assert_true(code == 0 || code == NACRE_E_BADDATA);
+		if (code == 0)	/* cut where a member ends */
+			assert_done(nacre_delete(fixture->store, id, &err));
+		assert_nothing_left(fixture);
+	}
+	strcpy(id, "untouched");
+	for (size_t len = 1; len < packed.len; len += 7)
+		assert_int_equal(register_bytes(fixture->store, NULL, packed.data, len, id), NACRE_E_BADDATA);
+	assert_nothing_left(fixture);
+	struct nacre_register_options wrong = { .size = sizeof wrong, .diff_id =
+		"sha256:0000000000000000000000000000000000000000000000000000000000000000" };
+	assert_int_equal(register_bytes(fixture->store, &wrong, tar.data, tar.len, id), NACRE_E_DIGEST);
+	assert_nothing_left(fixture);
+	assert_string_equal(id, "untouched");
+}
+
+static void blobs_are_checked(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf packed;
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	gzip(&tar, &packed);
+	struct nc_digest flat = digest_of(&tar), blob = digest_of(&packed), wrong = blob;
+	wrong.bytes[3] ^= 1;
+	struct nc_layer_out out;
+	const struct {
+		struct nc_layer_in in;
+		const struct nc_buf *bytes;
+		int code;
+	} tries[] = {
+		{ { .diff_id = &flat, .blob = &wrong, .blob_size = UINT64_MAX, .keep_blob = true }, &packed, NACRE_E_DIGEST },
+		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len - 1, .keep_blob = true }, &packed, NACRE_E_BADDATA },
+		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len + 1, .keep_blob = true }, &packed, NACRE_E_BADDATA },
+		{ { .diff_id = &wrong, .blob = &blob, .blob_size = packed.len, .keep_blob = true }, &packed, NACRE_E_DIGEST },
+		{ { .diff_id = &flat, .blob = &blob, .blob_size = tar.len, .keep_blob = true }, &tar, NACRE_E_DIGEST },
+		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len, .keep_blob = true }, &packed, 0 },
+		{ { .diff_id = &flat, .blob = &flat, .blob_size = tar.len, .keep_blob = true }, &tar, 0 },
+	};
+	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+		NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+		assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
+		assert_int_equal(bring(ingest, &tries[i].in, tries[i].bytes, &out), tries[i].code);
+		nc_ingest_free(NC_GIVE(ingest));
+		assert_nothing_left(fixture);
+	}
+}
+
+static void ids_of_ones_own(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf other;
+	char id[65], child[65];
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	make_tar(&other, (const char *const[]){ "a", "other", NULL });
+	memset(id, 'a', 64);
+	memset(child, 'b', 64);
+	id[64] = child[64] = '\0';
+	struct nacre_register_options options = { .size = sizeof options, .id = id };
+	assert_int_equal(register_bytes(fixture->store, &options, tar.data, tar.len, NULL), 0);
+	assert_int_equal(register_bytes(fixture->store, &options, tar.data, tar.len, NULL), 1);
+	assert_int_equal(register_bytes(fixture->store, &options, other.data, other.len, NULL), NACRE_E_EXISTS);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	options.parent = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
+	options.id = child;
+	assert_int_equal(register_bytes(fixture->store, &options, other.data, other.len, NULL), NACRE_E_NOTFOUND);
+	options.parent = id;
+	assert_int_equal(register_bytes(fixture->store, &options, other.data, other.len, NULL), 0);
+	assert_layer(fixture->store, id, tar.data, tar.len);
+	assert_layer(fixture->store, child, other.data, other.len);
+	options.id = "../../../etc/passwd";
+	assert_int_equal(register_bytes(fixture->store, &options, other.data, other.len, NULL), NACRE_E_INVALID);
+	/* a node without a layer */
+	char bare[65];
+	memset(bare, 'd', 64);
+	bare[64] = '\0';
+	options.id = bare;
+	options.parent = child;
+	assert_int_equal(nacre_register(fixture->store, -1, &options, NULL, &err), 0);
+	assert_int_equal(nacre_register(fixture->store, -1, &options, NULL, &err), 1);
+	struct nacre_node node;
+	assert_done(nacre_node_get(fixture->store, "dd", &node, &err));
+	assert_true(!node.has_layer && node.v1);
+	assert_int_equal(nacre_delete(fixture->store, child, &err), NACRE_E_INUSE);
+	assert_int_equal(nacre_delete(fixture->store, id, &err), NACRE_E_INUSE);
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(100);
+	assert_done(nacre_cat(fixture->store, bare, "a", append, &text, &err));
+	assert_string_equal(nc_buf_text(&text), "other");
+	assert_done(nacre_delete(fixture->store, bare, &err));
+	assert_done(nacre_delete(fixture->store, child, &err));
+	assert_done(nacre_delete(fixture->store, id, &err));
+	assert_nothing_left(fixture);
+}
+
+static void damage_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	char id[65], path[256];
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, id), 0);
+	snprintf(path, sizeof path, "%s/vfs/dir/%s/a", fixture->root, id);
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "fIrst", 5), 5);
+	close(fd);
+	assert_int_equal(nacre_layer_verify(fixture->store, id, &err), NACRE_E_CORRUPT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_byte_comes_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(compressed_is_the_same_layer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(layers_of_almost_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_that_come_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_fails_leaves_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(blobs_are_checked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ids_of_ones_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damage_is_told, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
