@@ -39,6 +39,23 @@ void table_add(struct libscols_table *table, const char *const *texts)
 			must(NULL);
 }
 
+/* Without the blanks that fill up the last column. */
+static void print_trimmed(const char *text)
+{
+	AUTO_TEXT struct text trimmed = { .data = NULL };
+
+	while (*text) {
+		size_t len = strcspn(text, "\n"), shown = len;
+
+		while (shown > 0 && text[shown - 1] == ' ')
+			shown--;
+		text_add(&trimmed, text, shown);
+		text_adds(&trimmed, "\n");
+		text += len + (text[len] == '\n');
+	}
+	out_text(text_get(&trimmed));
+}
+
 void table_print_free(struct libscols_table *table)
 {
 	AUTO_FREE char *text = NULL;
@@ -52,7 +69,7 @@ void table_print_free(struct libscols_table *table)
 		if (scols_print_table_to_string(table, &text) < 0)
 			must(NULL);
 		if (text)
-			out_text(text);
+			print_trimmed(text);
 	}
 	scols_unref_table(table);
 }
