@@ -255,7 +255,7 @@ int app_fail(struct app *app, int code, const struct nacre_error *err)
 	const char *text = err->msg[0] ? err->msg : nacre_code_text(code), *more = hint(app, code);
 	enum exit_code exit_code = exit_code_of(code, err->sys);
 
-	if (code == NACRE_E_CANCELLED && signals_caught()) {
+	if ((code == NACRE_E_CANCELLED || err->sys == EINTR) && signals_caught()) {
 		exit_code = (enum exit_code)app_interrupted(app);
 	} else if (err->sys == EPIPE) {
 		exit_code = EXIT_FAILED;

@@ -5,11 +5,15 @@
 #include "io/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Large enough that system calls cost nothing, small enough that a chain of readers stays in the cache. */
 #define READ_BLOCK ((size_t)256 * 1024)
+/* How long a cancelled reader may go on waiting. */
+#define LOOK_UP_MS 100
 
 void nc_reader_close(struct nc_reader *reader)
 {
@@ -97,9 +101,23 @@ struct fd_reader {
 	struct nacre_error failure;
 	int fd;
 	bool owned, ended;
+	const volatile int *cancel;	/* NULL: reading does not wait for anybody, or for as long as it takes */
 	char *name;
 	char block[READ_BLOCK];
 };
+
+/* Waits for bytes, looking up from time to time: the signal that sets the flag may go to another thread, or come just
+ * before the wait. Returns whether there is something to read. */
+static bool wait_for_bytes(struct fd_reader *self)
+{
+	struct pollfd wait = { .fd = self->fd, .events = POLLIN };
+	while (!*self->cancel) {
+		int ready = poll(&wait, 1, LOOK_UP_MS);
+		if (ready > 0 || (ready < 0 && errno != EINTR))
+			return true;
+	}
+	return false;
+}
 
 static ssize_t fd_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
 {
@@ -108,6 +126,9 @@ static ssize_t fd_next(struct nc_reader *reader, const void **ret, struct nacre_
 		return nc_failure_tell(&self->failure, self->failure.code, err);
 	if (self->ended)
 		return 0;
+	if (self->cancel && !wait_for_bytes(self))
+		return nc_failure_tell(&self->failure, nc_fail(&self->failure, NACRE_E_CANCELLED, 0, "cancelled"),
+				       err);
 	ssize_t n = nc_read_some(self->fd, self->block, sizeof self->block);
 	if (n < 0)
 		return nc_failure_tell(&self->failure,
@@ -130,7 +151,14 @@ static const struct nc_reader_ops fd_ops = { fd_next, fd_close };
 
 int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, struct nacre_error *err)
 {
+	return nc_reader_fd_watched(fd, owned, name, NULL, ret, err);
+}
+
+int nc_reader_fd_watched(int fd, bool owned, const char *name, const volatile int *cancel, struct nc_reader **ret,
+			 struct nacre_error *err)
+{
 	struct fd_reader *self = nc_alloc(sizeof *self);
+	struct stat st;
 	char *copy = nc_strdup(name);
 	if (!self || !copy) {
 		free(self);
@@ -144,6 +172,8 @@ int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, s
 	self->fd = fd;
 	self->owned = owned;
 	self->ended = false;
+	/* a regular file never waits */
+	self->cancel = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? NULL : cancel;
 	self->name = copy;
 	*ret = &self->base;
 	return 0;

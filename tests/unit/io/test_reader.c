@@ -1,6 +1,8 @@
 #include "../unit.h"
 #include "streams.h"
 
+#include <signal.h>
+#include <sys/time.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -100,6 +102,35 @@ static void descriptors(void **state)
 	assert_done(nc_reader_fd(ends[0], false, "pipe", &reader, &err));
 	slurp_equals(reader, "hello pipe", 10);
 	assert_int_equal(close(ends[0]), 0);
+}
+
+static volatile int cancelled;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	cancelled = 1;
+}
+
+/* A pipe whose other end says nothing. */
+static void watched(void **state)
+{
+	struct nacre_error err;
+	struct nc_reader *reader;
+	struct itimerval soon = { .it_value.tv_usec = 1000 };
+	const void *block;
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(write(ends[1], "first", 5), 5);
+	assert_done(nc_reader_fd_watched(ends[0], true, "pipe", &cancelled, &reader, &err));
+	assert_int_equal(nc_reader_next(reader, &block, &err), 5);
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(nc_reader_next(reader, &block, &err), NACRE_E_CANCELLED);
+	assert_int_equal(nc_reader_next(reader, &block, &err), NACRE_E_CANCELLED);
+	signal(SIGALRM, SIG_DFL);
+	nc_reader_close(reader);
+	close(ends[1]);
 }
 
 static void memory(void **state)
@@ -261,6 +292,7 @@ int main(void)
 		cmocka_unit_test(file_ranges),
 		cmocka_unit_test(file_too_short),
 		cmocka_unit_test(descriptors),
+		cmocka_unit_test(watched),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(slurp_has_a_limit),
 		cmocka_unit_test(hashing),
