@@ -25,7 +25,7 @@ static int keep(void *ctx, const struct nc_split_record *file, struct nc_reader 
 /* Returns 0, or how reading failed. */
 static int rewrite(const void *bytes, size_t len, struct nc_buf *ret)
 {
-	struct nc_reader *record;
+	struct nc_reader *record = NULL;
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
 	must(nc_writer_buf(ret, &out, NULL) == 0 && nc_reader_memory(bytes, len, &record, NULL) == 0);
 	return nc_split_rewrite(record, out, keep, NULL, NULL);

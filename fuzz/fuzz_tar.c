@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	must(nc_writer_buf(&record, &out, NULL) == 0);
 	if (take_apart(bytes, len, piece, out) < 0)
 		return 0;
-	struct pieces pieces = { .reader = { &ops }, .bytes = (const uint8_t *)record.data, .len = record.len,
+	struct pieces pieces = { .reader = { &ops }, .bytes = (const uint8_t *)nc_buf_text(&record), .len = record.len,
 				 .piece = piece };
 	const struct nc_join_files files = { .open = no_files };
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *joined = NULL;

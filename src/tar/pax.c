@@ -288,7 +288,7 @@ void nc_pax_global_init(struct nc_pax_global *global)
 {
 	*global = (struct nc_pax_global){ .path = NC_BUF_INIT(NC_TAR_HEADER_MAX),
 					  .linkpath = NC_BUF_INIT(NC_TAR_HEADER_MAX),
-					  .xattrs = NC_BUF_INIT(NC_TAR_HEADER_MAX) };
+					  .xattrs = NC_BUF_INIT(NC_PAX_GLOBAL_XATTR_BYTES) };
 }
 
 void nc_pax_global_release(struct nc_pax_global *global)
@@ -342,11 +342,14 @@ static int merge_xattrs(struct nc_pax_global *global, const struct nc_pax *said,
 {
 	if (said->xattr_count == 0)
 		return 0;
-	struct nc_buf fresh = NC_BUF_INIT(NC_TAR_HEADER_MAX);
+	struct nc_buf fresh = NC_BUF_INIT(NC_PAX_GLOBAL_XATTR_BYTES);
 	struct nc_pax merged = { 0 };
 	int code = copy_xattrs(&fresh, &global->pax, said, &merged, err);
 	if (code == 0)
 		code = copy_xattrs(&fresh, said, NULL, &merged, err);
+	if (code == NACRE_E_LIMIT || merged.xattr_count > NC_PAX_GLOBAL_XATTRS_MAX)
+		code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %u extended attributes of %u bytes in global headers",
+			       NC_PAX_GLOBAL_XATTRS_MAX, NC_PAX_GLOBAL_XATTR_BYTES);
 	if (code < 0) {
 		nc_buf_release(&fresh);
 		nc_pax_release(&merged);

@@ -7,8 +7,12 @@
 #include "tar/entry.h"
 #include "tar/sparse.h"
 
-/* Extended attributes of one member, or of all global headers. The system's own list of names ends at 64 KiB. */
+/* Extended attributes that the records of one member may give. The system's own list of names ends at 64 KiB. */
 #define NC_PAX_XATTRS_MAX 4096u
+/* Those of all global headers together, and their bytes. Few, since every member is given them anew: 512 bytes of
+ * archive must not cost a megabyte of work. */
+#define NC_PAX_GLOBAL_XATTRS_MAX 64u
+#define NC_PAX_GLOBAL_XATTR_BYTES (64u << 10)
 
 enum nc_pax_key {
 	NC_PAX_PATH = 1 << 0,

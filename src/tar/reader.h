@@ -53,7 +53,7 @@ struct nc_tar_item {
 	uint64_t at;			/* DATA: offset of bytes in the file as it is seen */
 	const struct nc_entry *entry;	/* ENTRY: lent until the next ENTRY */
 	bool in_place;			/* ENTRY: the content is the file, byte for byte (a plain, dense, regular
-					 * file). False: sparse content, or nothing */
+					 * file, an empty one too). False: sparse content, or no file */
 };
 
 struct nc_tar;

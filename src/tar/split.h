@@ -19,7 +19,8 @@ struct nc_split;
 
 /* out (borrowed) receives the plain JSON lines. */
 int nc_split_new(struct nc_writer *out, struct nc_split **ret, struct nacre_error *err);
-/* Bytes of framing; consecutive runs become one segment, of at most 1 MiB each. */
+/* Bytes of framing; consecutive runs become one segment, of at most 1 MiB each. Closing blocks and what trails them are
+ * told apart here, since the real library begins a new segment between them. */
 int nc_split_framing(struct nc_split *split, const void *bytes, size_t len, struct nacre_error *err);
 /* A member follows whose content is the file of that name on disk; its bytes then come through nc_split_content and
  * are only summed up (CRC-64). Members without content are recorded with size 0. */

@@ -149,7 +149,7 @@ static void checksums_of_signed_bytes(void **state)
 	struct made made = { 0 };
 	made_header(&made, '0', "caf\xe9", 0);
 	unsigned sum = 0;
-	char text[8];
+	char text[8] = "";
 	memset(made.buf.data + 148, ' ', 8);
 	for (size_t i = 0; i < 512; i++)
 		sum += (unsigned)(int)(signed char)made.buf.data[i];

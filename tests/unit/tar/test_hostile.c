@@ -384,6 +384,16 @@ static void many_global_xattrs(struct made *made)
 	}
 }
 
+static void large_global_xattr(struct made *made)
+{
+	NC_AUTO_BUF struct nc_buf records = { 0 };
+	char *value = calloc(1, 65536);
+	pax_record(&records, "SCHILY.xattr.user.x", value, 65536);
+	made_header(made, 'g', "pax", records.len);
+	made_payload(made, records.data, records.len);
+	free(value);
+}
+
 static void many_map_blocks(struct made *made)
 {
 	gnu_sparse(made, "", 1, true);
@@ -487,7 +497,8 @@ static const struct {
 	{ name_too_long, NACRE_E_LIMIT, "a name of 65536 bytes" },
 	{ link_too_long, NACRE_E_LIMIT, "a link target of 65536 bytes" },
 	{ many_xattrs, NACRE_E_LIMIT, "4096 extended attributes" },
-	{ many_global_xattrs, NACRE_E_LIMIT, "4096 extended attributes" },
+	{ many_global_xattrs, NACRE_E_LIMIT, "64 extended attributes of 65536 bytes in global headers" },
+	{ large_global_xattr, NACRE_E_LIMIT, "64 extended attributes of 65536 bytes in global headers" },
 	{ many_map_blocks, NACRE_E_LIMIT, "sparse map of more than 1048576 bytes" },
 };
 #define HOSTILE_COUNT (sizeof hostile / sizeof hostile[0])
