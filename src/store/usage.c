@@ -39,7 +39,7 @@ static bool begins(const char *path, const char *top)
 static uint64_t *account_of(struct nacre_usage *usage, const char *path)
 {
 	static const char *const metadata[] = { "graph", "names", "mounts", "mnt", "nacre.json", "lock" };
-	if (begins(path, "graph/_tmp") || begins(path, "nacre.tmp") || strncmp(path, NC_TEMPORARY, 5) == 0)
+	if (strncmp(path, "graph/_tmp/", 11) == 0 || begins(path, "nacre.tmp") || strncmp(path, NC_TEMPORARY, 5) == 0)
 		return &usage->rubbish;
 	if (begins(path, "blobs"))
 		return &usage->blob_bytes;

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -192,7 +193,7 @@ static inline int count_name(void *ctx, const char *name, unsigned char type, st
 static inline size_t entries(const struct fixture *fixture, const char *path)
 {
 	size_t count = 0;
-	char full[256];
+	char full[512];
 	snprintf(full, sizeof full, "%s/%s", fixture->root, path);
 	int fd = open(full, O_RDONLY | O_DIRECTORY);
 	if (fd >= 0) {
@@ -200,6 +201,50 @@ static inline size_t entries(const struct fixture *fixture, const char *path)
 		close(fd);
 	}
 	return count;
+}
+
+/* Everything that the catalog of a closed store says, as text (free()). */
+static inline char *dump_catalog(const struct fixture *fixture)
+{
+	static const char *const tables[] = { "node", "name", "document", "blob", "member" };
+	char path[256];
+	sqlite3 *db = NULL;
+	struct nc_buf text = NC_BUF_INIT((size_t)64 << 20);
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		sqlite3_stmt *statement = NULL;
+		char query[64];
+		snprintf(query, sizeof query, "SELECT * FROM %s ORDER BY 1, 2", tables[i]);
+		assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+		while (sqlite3_step(statement) == SQLITE_ROW) {
+			assert_done(nc_buf_add_text(&text, tables[i], &err));
+			for (int c = 0; c < sqlite3_column_count(statement); c++)
+				assert_done(nc_buf_addf(&text, &err, " %s", sqlite3_column_text(statement, c)));
+			assert_done(nc_buf_add_text(&text, "\n", &err));
+		}
+		sqlite3_finalize(statement);
+	}
+	sqlite3_close(db);
+	return nc_buf_give(&text);
+}
+
+/* The catalog says what one built anew from the files says. The store is opened again. */
+static inline void assert_catalog_true(struct fixture *fixture)
+{
+	char path[256];
+	nacre_store_close(fixture->store);
+	fixture->store = NULL;
+	char *kept = dump_catalog(fixture);
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	assert_int_equal(unlink(path), 0);
+	reopen(fixture);
+	nacre_store_close(NC_GIVE(fixture->store));
+	char *built = dump_catalog(fixture);
+	assert_string_equal(kept, built);
+	free(kept);
+	free(built);
+	reopen(fixture);
 }
 
 static inline bool there(const struct fixture *fixture, const char *path)
