@@ -538,6 +538,9 @@ int nc_unpack_entry(struct nc_unpack *unpack, const struct nc_entry *entry, stru
 	if (code < 0)
 		return code;
 	unpack->sink = false;
+	for (size_t i = 0; i < entry->xattr_count; i++)
+		if (strcmp(entry->xattrs[i].name, "system.posix_acl_default") == 0)
+			unpack->acls = true;
 	if (entry->name_len >= unpack->clean_cap) {
 		size_t cap = entry->name_len + 256;
 		char *more = nc_realloc_array(unpack->clean, cap, 1);
