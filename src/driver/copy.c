@@ -114,7 +114,7 @@ static int make_other(int from_dir, const char *from_name, const struct stat *st
 	if (!S_ISLNK(st->st_mode)) {
 		if (mknodat(to_dir, to_name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "create '%s'", path);
-		return 0;
+		return nc_acl_drop_at(to_dir, to_name, err);
 	}
 	char target[PATH_MAX + 1];
 	ssize_t len = readlinkat(from_dir, from_name, target, PATH_MAX);
