@@ -1,5 +1,5 @@
-/* The tar reader: whatever comes, every byte is given out once and in order, and what was taken apart into a record is
- * put together again. The first byte chooses how the input is cut. */
+/* The tar reader: whatever comes, every byte is given out once and in order, and what was taken apart into a record
+ * is put together again. The first byte chooses how the input is cut. */
 #include "base/buf.h"
 #include "io/reader.h"
 #include "io/writer.h"
@@ -97,8 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	must(nc_writer_buf(&record, &out, NULL) == 0);
 	if (take_apart(bytes, len, piece, out) < 0)
 		return 0;
-	struct pieces pieces = { .reader = { &ops }, .bytes = (const uint8_t *)nc_buf_text(&record), .len = record.len,
-				 .piece = piece };
+	struct pieces pieces = { .reader = { &ops }, .bytes = (const uint8_t *)nc_buf_text(&record),
+				 .len = record.len, .piece = piece };
 	const struct nc_join_files files = { .open = no_files };
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *joined = NULL;
 	must(nc_join(&pieces.reader, &files, &joined, NULL) == 0);

@@ -48,7 +48,8 @@ ssize_t nc_base64_decode(const char *text, size_t len, void *ret)
 		uint8_t a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]];
 		if (!a || !b || !c || !d)
 			return -1;
-		uint32_t n = (uint32_t)(a - 1) << 18 | (uint32_t)(b - 1) << 12 | (uint32_t)(c - 1) << 6 | (uint32_t)(d - 1);
+		uint32_t n = (uint32_t)(a - 1) << 18 | (uint32_t)(b - 1) << 12 | (uint32_t)(c - 1) << 6 |
+			     (uint32_t)(d - 1);
 		out[0] = (uint8_t)(n >> 16);
 		out[1] = (uint8_t)(n >> 8);
 		out[2] = (uint8_t)n;

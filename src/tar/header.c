@@ -29,7 +29,7 @@ bool nc_tar_block_is_zero(const unsigned char *block, size_t len)
 
 static bool base256(const unsigned char *field, size_t len, int64_t *ret)
 {
-	/* Bit 7 of the first byte says base-256, bit 6 is the sign; what a negative number lacks to all ones is kept. */
+	/* Bit 7 of the first byte says base-256, bit 6 is the sign; a negative number is kept by its complement. */
 	bool negative = field[0] & 0x40;
 	uint64_t n = 0;
 	for (size_t i = 0; i < len; i++) {
@@ -147,8 +147,8 @@ int nc_tar_header_entry(const unsigned char *block, const struct nc_tar_header *
 			: field_in(block + DEV_MINOR, UINT32_MAX, "minor device number", &entry->dev_minor, err);
 }
 
-/* Go's writer before 1.8 put a prefix where GNU has times. Its archives are told by times that are no numbers, and its
- * own reader takes the prefix when that is plain ASCII; so do we, for names must come out alike. */
+/* Go's writer before 1.8 put a prefix where GNU has times. Its archives are told by times that are no numbers, and
+ * its own reader takes the prefix when that is plain ASCII; so do we, for names must come out alike. */
 static bool gnu_with_prefix(const unsigned char *block)
 {
 	int64_t time;

@@ -2,8 +2,9 @@
  *
  *	  0 name 100   100 mode 8   108 uid 8   116 gid 8   124 size 12   136 mtime 12   148 checksum 8   156 type 1
  *	157 link 100   257 magic 8  265 owner 32   297 group 32   329 major 8   337 minor 8
- *	345 ustar: prefix 155 | star: prefix 131, atime 12, ctime 12, 508 "tar\0" | GNU: atime 12, ctime 12, 369 offset 12,
- *	    386 four sparse entries, 482 more follow, 483 real size 12 */
+ *	345 ustar: prefix 155
+ *	    star:  prefix 131, atime 12, ctime 12, 508 "tar\0"
+ *	    GNU:   atime 12, ctime 12, 369 offset 12, 386 four sparse entries, 482 more follow, 483 real size 12 */
 #ifndef NC_TAR_HEADER_H
 #define NC_TAR_HEADER_H
 

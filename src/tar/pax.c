@@ -274,7 +274,8 @@ int nc_pax_parse(struct nc_pax *pax, const char *bytes, size_t len, struct nacre
 	while (text.len) {
 		size_t at = len - text.len;
 		if (!next_record(&text, &key, &value))
-			return nc_fail(err, NACRE_E_BADDATA, 0, "malformed pax record (at byte %zu of its header)", at);
+			return nc_fail(err, NACRE_E_BADDATA, 0, "malformed pax record (at byte %zu of its header)",
+				       at);
 		int code = take_record(pax, key, value, err);
 		if (code < 0)
 			return code;
@@ -348,7 +349,8 @@ static int merge_xattrs(struct nc_pax_global *global, const struct nc_pax *said,
 	if (code == 0)
 		code = copy_xattrs(&fresh, said, NULL, &merged, err);
 	if (code == NACRE_E_LIMIT || merged.xattr_count > NC_PAX_GLOBAL_XATTRS_MAX)
-		code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %u extended attributes of %u bytes in global headers",
+		code = nc_fail(err, NACRE_E_LIMIT, 0,
+			       "more than %u extended attributes of %u bytes in global headers",
 			       NC_PAX_GLOBAL_XATTRS_MAX, NC_PAX_GLOBAL_XATTR_BYTES);
 	if (code < 0) {
 		nc_buf_release(&fresh);

@@ -1,7 +1,7 @@
 /* Maps of sparse files: the runs that are stored, in order, in four spellings. Private to this room.
  *
- *	old GNU		4 entries of offset 12, length 12 in the header, then blocks of 21 entries, each saying (at 504)
- *			whether another follows
+ *	old GNU		4 entries of offset 12, length 12 in the header, then blocks of 21 entries, each saying
+ *			(at 504) whether another follows
  *	pax 0.0		records GNU.sparse.offset and GNU.sparse.numbytes, one pair a run
  *	pax 0.1		one record GNU.sparse.map: offset,length,offset,length…
  *	pax 1.0		decimal lines before the content: count, then offset and length of each; padded to a block */

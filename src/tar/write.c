@@ -135,7 +135,7 @@ static int add_number(struct nc_buf *records, const char *key, uint64_t n, struc
 	return add_record(records, "", key, text, strlen(text), err);
 }
 
-/* Seconds with the fraction that is needed. It belongs to the number as written, so before 1970 it counts backward. */
+/* Seconds with the fraction that is needed. It belongs to the number as written: before 1970 it counts backward. */
 static int add_time(struct nc_buf *records, struct nc_time time, struct nacre_error *err)
 {
 	char text[40];
@@ -176,9 +176,10 @@ static int add_xattrs(struct nc_tar_writer *tar, const struct nc_entry *entry, s
 		const struct nc_xattr *xattr = &entry->xattrs[i];
 		if (!xattr->name[0])
 			return nc_fail(err, NACRE_E_INVALID, 0, "an extended attribute without a name");
-		code = strchr(xattr->name, '=') ? add_coded_xattr(tar, xattr, err)
-						: add_record(&tar->records, "SCHILY.xattr.", xattr->name, xattr->value,
-							     xattr->value_len, err);
+		code = strchr(xattr->name, '=')
+			       ? add_coded_xattr(tar, xattr, err)
+			       : add_record(&tar->records, "SCHILY.xattr.", xattr->name, xattr->value,
+					    xattr->value_len, err);
 	}
 	return code;
 }
@@ -212,7 +213,8 @@ static int describe(struct nc_tar_writer *tar, const struct nc_entry *entry, uin
 	bool whole = put_number(block->mtime, sizeof block->mtime, entry->mtime.sec) && entry->mtime.nsec == 0;
 	if (!whole && code == 0)
 		code = add_time(records, entry->mtime, err);
-	uint32_t dev_major = is_device(entry) ? entry->dev_major : 0, dev_minor = is_device(entry) ? entry->dev_minor : 0;
+	uint32_t dev_major = is_device(entry) ? entry->dev_major : 0;
+	uint32_t dev_minor = is_device(entry) ? entry->dev_minor : 0;
 	if (!put_number(block->dev_major, sizeof block->dev_major, dev_major) && code == 0)
 		code = add_number(records, "SCHILY.devmajor", dev_major, err);
 	if (!put_number(block->dev_minor, sizeof block->dev_minor, dev_minor) && code == 0)

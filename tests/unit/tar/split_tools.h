@@ -60,8 +60,8 @@ TOOL int files_open(void *ctx, const char *name, size_t len, struct nc_reader **
 	return 0;
 }
 
-/* As the store: a member whose content is in place and whose name is new gives a FILE record; of the rest, a name that
- * is new gives one of size 0, and the content becomes framing. Returns what reading the archive returned. */
+/* As the store: a member whose content is in place and whose name is new gives a FILE record; of the rest, a name
+ * that is new gives one of size 0, and the content becomes framing. Returns what reading the archive returned. */
 TOOL int take_apart(const void *bytes, size_t len, size_t piece, struct files *files, struct nc_buf *ret_record,
 		    struct nacre_error *ret_err)
 {

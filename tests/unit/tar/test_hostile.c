@@ -582,8 +582,8 @@ static void notices_each_cut_that_loses_something(void **state)
 		transcript_release(&said);
 	}
 	assert_int_equal(last, whole.entries);
-	/* No byte; after g, d/, l and null, and after the content of three files anywhere in their padding; the closing
-	 * blocks. g has padding too. */
+	/* Legal are: no byte; after g, d/, l and null; anywhere in the padding of g and of three files; the closing
+	 * blocks. */
 	unsigned g = 512 - 21 + 1, files = 512 - 7 + 1 + 2 * (512 - 5 + 1), others = 1 + 1 + 1 + 1;
 	assert_int_equal(legal, g + files + others + 1024);
 	transcript_release(&whole);
@@ -623,7 +623,8 @@ static void survives_any_change_of_bytes(void **state)
 			if (next_random(&random) % 2)
 				made.buf.data[at] = (char)next_random(&random);
 			else
-				memcpy(made.buf.data + at, token, token[0] && token[0] != '\xff' ? strlen(token) : 12);
+				memcpy(made.buf.data + at, token,
+				       token[0] && token[0] != '\xff' ? strlen(token) : 12);
 		}
 		if (next_random(&random) % 4)
 			repair_sums(&made);

@@ -45,13 +45,15 @@ static void reads_records_of_any_spelling(void **state)
 		/* Any order, blanks, several values a line, unknown keys and types. */
 		{ " { \"position\" : 7 , \"payload\" : \"YQ==\" , \"type\" : 2 } {\"type\":2,\"payload\":\"Yg\"}",
 		  "S a\nS b\n" },
-		{ "{\"type\":9,\"payload\":12}{\"new\":{\"a\":[1,{\"b\":\"}]\\\"\"}]},\"type\":2,\"payload\":\"YQ==\"}",
+		{ "{\"type\":9,\"payload\":12}"
+		  "{\"new\":{\"a\":[1,{\"b\":\"}]\\\"\"}]},\"type\":2,\"payload\":\"YQ==\"}",
 		  "S a\n" },
 		{ "{}{\"payload\":\"YQ==\"}", "" },
 		{ "{\"type\":2,\"payload\":null}{\"type\":2}", "" },
 		{ "{\"type\":2,\"payload\":\"Pz8\\/\"}", "S ??\?\n" },
 		/* Names: escapes, halves of surrogates, raw bytes, name_raw. */
-		{ "{\"type\":1,\"name\":\"\\u003c\\u00e9\\u20ac\\ud83d\\ude00\\n\\\"\\\\\\/\\t\\b\\f\\r\",\"payload\":null}",
+		{ "{\"type\":1,"
+		  "\"name\":\"\\u003c\\u00e9\\u20ac\\ud83d\\ude00\\n\\\"\\\\\\/\\t\\b\\f\\r\",\"payload\":null}",
 		  "F <\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n\"\\/\t\b\f\r 0 0\n" },
 		{ "{\"type\":1,\"name\":\"\\ud83dx\\ude00\\ud83d\\u0041\"}", "F \xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd"
 		  "A 0 0\n" },
@@ -205,8 +207,10 @@ static void spells_names_as_go_does(void **state)
 		const char *name, *spelled;
 	} names[] = {
 		{ "plain", "\"name\":\"plain\"" },
-		{ "<&>\"\\\n\r\t\b\f\x1f\x7f/'", "\"name\":\"\\u003c\\u0026\\u003e\\\"\\\\\\n\\r\\t\\u0008\\u000c\\u001f\x7f/'\"" },
-		{ "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa", "\"name\":\"\xe2\x80\xa7\\u2028\\u2029\xe2\x80\xaa\"" },
+		{ "<&>\"\\\n\r\t\b\f\x1f\x7f/'",
+		  "\"name\":\"\\u003c\\u0026\\u003e\\\"\\\\\\n\\r\\t\\u0008\\u000c\\u001f\x7f/'\"" },
+		{ "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa",
+		  "\"name\":\"\xe2\x80\xa7\\u2028\\u2029\xe2\x80\xaa\"" },
 		{ "\xf0\x9f\x98\x80\xef\xbf\xbd", "\"name\":\"\xf0\x9f\x98\x80\xef\xbf\xbd\"" },
 		{ "caf\xe9", "\"name_raw\":\"Y2Fm6Q==\"" },
 		{ "\xed\xa0\x80", "\"name_raw\":\"7aCA\"" },
@@ -226,7 +230,8 @@ static void spells_names_as_go_does(void **state)
 		assert_done(nc_split_content(split, "hel", 3, &err));
 		assert_done(nc_split_content(split, "lo", 2, &err));
 		assert_done(nc_split_finish(split, &err));
-		snprintf(want, sizeof want, "{\"type\":1,%s,\"size\":5,\"payload\":\"PD7u4tgQAAA=\",\"position\":0}\n",
+		snprintf(want, sizeof want,
+			 "{\"type\":1,%s,\"size\":5,\"payload\":\"PD7u4tgQAAA=\",\"position\":0}\n",
 			 names[i].spelled);
 		assert_string_equal(json.data, want);
 		assert_done(tell(json.data, json.len, 0, &told, &err));

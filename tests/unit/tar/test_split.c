@@ -38,19 +38,19 @@ static void gives_back_each_archive_of_the_corpus(void **state)
 			struct files files;
 			files_init(&files);
 			load_corpus(corpus[i].file, &archive);
-			assert_int_equal(take_apart(nc_buf_text(&archive), archive.len, pieces[j], &files, &record, &err),
-					 corpus[i].code);
-			int code = put_together(nc_buf_text(&record), record.len, pieces[j], &files, &again, &err);
+			int code = take_apart(nc_buf_text(&archive), archive.len, pieces[j], &files, &record, &err);
+			assert_int_equal(code, corpus[i].code);
+			code = put_together(nc_buf_text(&record), record.len, pieces[j], &files, &again, &err);
 			if (code < 0 || (corpus[i].code == 0 && !same(&archive, &again)))
-				fail_msg("%s: %d %s, %zu bytes instead of %zu", corpus[i].file, code, err.msg, again.len,
-					 archive.len);
+				fail_msg("%s: %d %s, %zu bytes instead of %zu", corpus[i].file, code, err.msg,
+					 again.len, archive.len);
 			files_release(&files);
 		}
 	}
 }
 
-/* Archives of tests/corpus/tar-split with a record that the real library wrote. Those with sparse members are not here:
- * it records them with their holes and cannot put them together again. */
+/* Archives of tests/corpus/tar-split with a record that the real library wrote. Those with sparse members are not
+ * here: it records them with their holes and cannot put them together again. */
 static const struct {
 	const char *name, *archive;
 } references[] = {

@@ -211,8 +211,8 @@ TOOL void write_entry(struct transcript *ret, const struct nc_tar_item *item)
 	assert_true(e->mtime.nsec < 1000000000);
 	assert_done(nc_buf_addf(&ret->text, &err, "%c %s -> '%s' %04o %u:%u size %" PRIu64 "/%" PRIu64 "%s%s time %"
 				PRId64 ".%09u dev %u,%u", e->type, e->name, e->link, e->mode, e->uid, e->gid, e->size,
-				e->stored, e->sparse ? " sparse" : "", item->in_place ? " in place" : "", e->mtime.sec,
-				e->mtime.nsec, e->dev_major, e->dev_minor));
+				e->stored, e->sparse ? " sparse" : "", item->in_place ? " in place" : "",
+				e->mtime.sec, e->mtime.nsec, e->dev_major, e->dev_minor));
 	for (size_t i = 0; i < e->xattr_count; i++) {
 		assert_true(i == 0 || strcmp(e->xattrs[i - 1].name, e->xattrs[i].name) < 0);
 		assert_done(nc_buf_addf(&ret->text, &err, " %s=", e->xattrs[i].name));
