@@ -1,7 +1,8 @@
 /* Decoders: any bytes, cut anyhow, in two ways that must agree.
  *
- * The first byte says how the rest is cut into blocks. The rest is decoded as it is detected, in one block and in many;
- * and where it is gzip, by both engines. The plain bytes must be the same; what fails the one way must fail the other. */
+ * The first byte says how the rest is cut into blocks. The rest is decoded as it is detected, in one block and in
+ * many; and where it is gzip, by both engines. The plain bytes must be the same, and where the one decodes the other
+ * must: only that zlib may refuse what ISA-L takes. */
 #include "io/codec.h"
 
 #include <stdint.h>
@@ -71,7 +72,8 @@ static int decode(struct nc_reader *reader, char *plain, size_t *ret_len, struct
 	return code;
 }
 
-static void compare(const char *what, int a, const char *plain_a, size_t len_a, int b, const char *plain_b, size_t len_b)
+static void compare(const char *what, int a, const char *plain_a, size_t len_a, int b, const char *plain_b,
+		    size_t len_b)
 {
 	size_t common = len_a < len_b ? len_a : len_b;
 	if ((a < 0) != (b < 0) || memcmp(plain_a, plain_b, common) != 0 || (a == 0 && len_a != len_b)) {
@@ -107,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (nc_reader_gunzip_zlib(cut(bytes, size, step), &reader, &err) < 0)
 			return 0;
 		int zlib = decode(reader, plain[1], &len[1], &err);
-		compare("ISA-L and zlib", whole, plain[0], len[0], zlib, plain[1], len[1]);
+		if (zlib == 0)
+			compare("ISA-L and zlib", whole, plain[0], len[0], zlib, plain[1], len[1]);
 	}
 	return 0;
 }

@@ -59,8 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool agree = memcmp(plain[0], plain[1], common) == 0 &&
 		     (zlib.code != 1 || (isal.code == 1 && zlib.plain == isal.plain && zlib.used == isal.used));
 	if (!agree) {
-		fprintf(stderr, "zlib: %d, %zu of %zu bytes to %zu; ISA-L: %d, %zu to %zu\n", zlib.code, zlib.used, size,
-			zlib.plain, isal.code, isal.used, isal.plain);
+		fprintf(stderr, "zlib: %d, %zu of %zu bytes to %zu; ISA-L: %d, %zu to %zu\n", zlib.code, zlib.used,
+			size, zlib.plain, isal.code, isal.used, isal.plain);
 		abort();
 	}
 	return 0;

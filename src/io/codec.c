@@ -13,8 +13,8 @@ static bool starts_with(const unsigned char *bytes, size_t len, const char *magi
 	return len >= magic_len && memcmp(bytes, magic, magic_len) == 0;
 }
 
-/* "BZh1" could be the beginning of a file name in a plain tar, so what follows has to fit too: the magic of a block or
- * that of the end, or as much of it as there is in a stream that is cut off. */
+/* "BZh1" could be the beginning of a file name in a plain tar, so what follows has to fit too: the magic of a block
+ * or that of the end, or as much of it as there is in a stream that is cut off. */
 static bool is_bzip2(const unsigned char *bytes, size_t len)
 {
 	if (!starts_with(bytes, len, "BZh", 3) || len < 4 || bytes[3] < '1' || bytes[3] > '9')
@@ -113,7 +113,8 @@ static int peek(struct peeked *self, enum nc_codec *ret, struct nacre_error *err
 	}
 	unsigned char bytes[NC_CODEC_PEEK];
 	memcpy(bytes, self->head, self->head_len);
-	size_t n = NC_CODEC_PEEK - self->head_len < self->block_len ? NC_CODEC_PEEK - self->head_len : self->block_len;
+	size_t room = NC_CODEC_PEEK - self->head_len;
+	size_t n = room < self->block_len ? room : self->block_len;
 	if (n)
 		memcpy(bytes + self->head_len, self->block, n);
 	*ret = nc_codec_of(bytes, self->head_len + n);

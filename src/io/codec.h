@@ -1,12 +1,13 @@
 /* Compression: one door for reading whatever comes and for writing gzip and zstd.
  *
  * Reading always looks at the content (RFC 1952, RFC 8878, xz file format 1.1, bzip2), never at a media type.
- * gzip: several members, trailing zeros, FEXTRA, FNAME, FCOMMENT, FHCRC; anything but zeros behind the last
- * member is NACRE_E_BADDATA; each member's CRC and length are checked. Inflated by ISA-L; zlib is a second engine
- * behind the same framing, and the two are held against each other (fuzz_inflate.c: what zlib inflates, ISA-L inflates
- * alike). zstd: several frames, skippable frames; windows beyond 2^27 bytes (128 MiB) are refused with NACRE_E_LIMIT.
- * xz, bzip2: several streams; xz whose dictionary would need more than 128 MiB of memory is NACRE_E_LIMIT. A stream that
- * ends early is NACRE_E_BADDATA and the sentence says so; the bytes that were good come first. */
+ * gzip   several members, trailing zeros, FEXTRA, FNAME, FCOMMENT, FHCRC; anything but zeros behind the last member
+ *        is NACRE_E_BADDATA; each member's CRC and length are checked. Inflated by ISA-L; zlib is a second engine inside
+ *        the same framing, and the two are held against each other: what zlib inflates, ISA-L inflates alike.
+ * zstd   several frames, skippable frames; windows beyond 2^27 bytes (128 MiB) are NACRE_E_LIMIT.
+ * xz     several streams, stream padding; what would need more than 128 MiB of memory is NACRE_E_LIMIT.
+ * bzip2  several streams.
+ * A stream that ends early is NACRE_E_BADDATA and the sentence says so; the bytes that were good come first. */
 #ifndef NC_IO_CODEC_H
 #define NC_IO_CODEC_H
 
@@ -15,8 +16,8 @@
 
 enum nc_codec { NC_PLAIN, NC_GZIP, NC_ZSTD, NC_XZ, NC_BZIP2 };
 
-/* How many bytes nc_codec_of wants to see; fewer are fine at the end of a stream (empty: plain). A format needs its whole
- * magic number; a skippable frame counts as zstd, whatever follows it. */
+/* How many bytes nc_codec_of wants to see; fewer are fine at the end of a stream (empty: plain). A format needs its
+ * whole magic number; a skippable frame counts as zstd, whatever follows it. */
 #define NC_CODEC_PEEK 18
 enum nc_codec nc_codec_of(const void *bytes, size_t len);
 const char *nc_codec_name(enum nc_codec codec);	/* "plain", "gzip", … */

@@ -1,5 +1,5 @@
-/* What the decoders share: a reader that pulls compressed blocks from upstream and runs an engine over them. An engine
- * knows one format and nothing of readers; it is told neither where blocks begin nor where they end. */
+/* What the decoders share: a reader that pulls compressed blocks from upstream and runs an engine over them. An
+ * engine knows one format and nothing of readers; it is told neither where blocks begin nor where they end. */
 #ifndef NC_IO_DECODER_H
 #define NC_IO_DECODER_H
 

@@ -52,8 +52,9 @@ int nc_digest_parse(const char *text, struct nc_digest *ret, struct nacre_error 
 			continue;
 		struct nc_digest digest = { .alg = (enum nc_digest_alg)alg };
 		if (!parse_hex(text + prefix, digest.bytes, algs[alg].size))
-			return nc_fail(err, NACRE_E_INVALID, 0, "'%.200s' is not a digest: %zu lowercase hex digits must "
-				       "follow '%s'", text, 2 * algs[alg].size, algs[alg].prefix);
+			return nc_fail(err, NACRE_E_INVALID, 0,
+				       "'%.200s' is not a digest: %zu lowercase hex digits must follow '%s'", text,
+				       2 * algs[alg].size, algs[alg].prefix);
 		*ret = digest;
 		return 0;
 	}

@@ -203,7 +203,8 @@ static int sync_directory(int dirfd)
 	return fd < 0 || fsync(fd) < 0 ? errno : 0;
 }
 
-int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable, struct nacre_error *err)
+int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable,
+		    struct nacre_error *err)
 {
 	if (!*name || strchr(name, '/'))
 		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' is not the name of a file in its directory", name);
@@ -231,7 +232,8 @@ int nc_dir_open(int dirfd, const char *name, int *ret_fd, struct nacre_error *er
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "open directory '%s'", name);
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "open directory '%s'",
+			       name);
 	*ret_fd = fd;
 	return 0;
 }

@@ -39,10 +39,11 @@ int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *re
 int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err);
 
 /* Replace or make a file so that after a crash it has the old bytes or the new: a temporary file in the same
- * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. What a crash leaves is
- * named NC_TEMPORARY and 16 hex digits: who lists such a directory passes it over. name is one component. */
+ * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. What a crash leaves
+ * is named NC_TEMPORARY and 16 hex digits: who lists such a directory passes it over. name is one component. */
 #define NC_TEMPORARY ".tmp-"
-int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable, struct nacre_error *err);
+int nc_file_replace(int dirfd, const char *name, const void *bytes, size_t len, bool durable,
+		    struct nacre_error *err);
 
 /* mkdirat 0700, an existing directory is fine; opens it as nc_dir_open does. */
 int nc_dir_ensure(int dirfd, const char *name, int *ret_fd, struct nacre_error *err);

@@ -182,7 +182,8 @@ static int run_zeros(struct gunzip *self, struct nc_input *in, struct nacre_erro
 {
 	for (; in->left; in->at++, in->left--)
 		if (*in->at)
-			return nc_fail(err, NACRE_E_BADDATA, 0, "something other than zeros behind the last gzip member");
+			return nc_fail(err, NACRE_E_BADDATA, 0,
+				       "something other than zeros behind the last gzip member");
 	return 0;
 }
 

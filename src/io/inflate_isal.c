@@ -54,4 +54,6 @@ static uint32_t isal_crc(uint32_t crc, const unsigned char *bytes, size_t len)
 	return crc32_gzip_refl(crc, bytes, len);
 }
 
-const struct nc_inflate_ops nc_inflate_isal = { isal_make, free, isal_reset, isal_run, isal_swallowed, isal_crc };
+const struct nc_inflate_ops nc_inflate_isal = {
+	isal_make, free, isal_reset, isal_run, isal_swallowed, isal_crc,
+};

@@ -64,4 +64,6 @@ static uint32_t zlib_crc(uint32_t crc, const unsigned char *bytes, size_t len)
 	return (uint32_t)crc32_z(crc, bytes, len);
 }
 
-const struct nc_inflate_ops nc_inflate_zlib = { zlib_make, zlib_free, zlib_reset, zlib_run, zlib_swallowed, zlib_crc };
+const struct nc_inflate_ops nc_inflate_zlib = {
+	zlib_make, zlib_free, zlib_reset, zlib_run, zlib_swallowed, zlib_crc,
+};

@@ -18,8 +18,9 @@ int nc_lock_take(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
 		 struct nacre_error *err)
 {
 	if (start > INT64_MAX || length > INT64_MAX - start)
-		return nc_fail(err, NACRE_E_INVALID, 0, "a lock of %llu bytes from byte %llu on is beyond the largest "
-			       "file", (unsigned long long)length, (unsigned long long)start);
+		return nc_fail(err, NACRE_E_INVALID, 0,
+			       "a lock of %llu bytes from byte %llu on is beyond the largest file",
+			       (unsigned long long)length, (unsigned long long)start);
 	short type = kind == NC_LOCK_SHARED ? F_RDLCK : F_WRLCK;
 	if (set_lock(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, type, start, length) == 0)
 		return 0;

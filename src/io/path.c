@@ -273,7 +273,8 @@ static size_t without_last_component(const char *path, size_t len)
 int nc_path_clean(const char *name, size_t len, char *ret, size_t *ret_len, struct nacre_error *err)
 {
 	if (len > CLEAN_LEN_MAX)
-		return nc_fail(err, NACRE_E_BADDATA, 0, "a path of %zu bytes; at most %d are allowed", len, CLEAN_LEN_MAX);
+		return nc_fail(err, NACRE_E_BADDATA, 0, "a path of %zu bytes; at most %d are allowed", len,
+			       CLEAN_LEN_MAX);
 	if (memchr(name, '\0', len))
 		return nc_fail(err, NACRE_E_BADDATA, 0, "path '%s' has a NUL in it", name);
 	size_t out = 0, depth = 0;

@@ -46,8 +46,8 @@ int nc_reader_file_range(int fd, uint64_t offset, uint64_t length, const char *n
 			 struct nacre_error *err);
 /* fd from its position to its end, by read (pipes too). owned: close fd with the reader. */
 int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, struct nacre_error *err);
-/* The same for what a user gave us, a pipe perhaps whose other end says nothing: when *cancel (borrowed, may be NULL) is
- * set while it waits, it stops soon with NACRE_E_CANCELLED. */
+/* The same for what a user gave us, a pipe perhaps whose other end says nothing: when *cancel (borrowed, may be NULL)
+ * is set while it waits, it stops soon with NACRE_E_CANCELLED. */
 int nc_reader_fd_watched(int fd, bool owned, const char *name, const volatile int *cancel, struct nc_reader **ret,
 			 struct nacre_error *err);
 /* Bytes in memory, borrowed. */

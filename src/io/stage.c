@@ -2,12 +2,12 @@
  *
  * A stage belongs to whoever holds the exclusive lock on the file "owner" in it, as long as the stage has its name.
  *
- * The maker makes the directory, makes "owner" (O_EXCL), locks it, and then looks whether the directory still has its
- * name: only then is the stage made. A sweeper locks the "owner" that it finds, or makes one itself (O_EXCL) where there
- * is none; with the lock it gives the directory another name, and only then begins to remove. So a sweeper may win in
- * the moments between the maker's steps, but the maker notices: its O_EXCL meets the sweeper's file, or its lock is
- * refused, or the name is gone. It then begins again under another name. Once the maker has found itself the owner, no
- * sweeper gets the lock any more.
+ * The maker makes the directory, makes "owner" (O_EXCL), locks it, and then looks whether the directory still has
+ * its name: only then is the stage made. A sweeper locks the "owner" that it finds, or makes one itself (O_EXCL)
+ * where there is none; with the lock it gives the directory another name, and only then begins to remove. So a
+ * sweeper may win in the moments between the maker's steps, but the maker notices: its O_EXCL meets the sweeper's
+ * file, or its lock is refused, or the name is gone. It then begins again under another name. Once the maker has
+ * found itself the owner, no sweeper gets the lock any more.
  *
  * The new name is what makes this safe: while a sweeper empties the directory there is a moment without "owner", in
  * which a slow maker could make and lock a second one. */

@@ -23,8 +23,8 @@ NC_DEFINE_CLEANUP(nc_stage_auto, struct nc_stage *, nc_stage_free)
 /* Remove every stage in parent that nobody owns. Returns how many, or a negative code; goes on after a failure and
  * reports the first. */
 int nc_stage_sweep(int parent, struct nacre_error *err);
-/* The same, but heir first looks at each of them, under its lock: 0 it may go, 1 it stays for the next sweep, negative
- * it stays and that is a failure. dir is borrowed. */
+/* The same, but heir first looks at each of them, under its lock: 0 it may go, 1 it stays for the next sweep,
+ * negative it stays and that is a failure. dir is borrowed. */
 int nc_stage_sweep_with(int parent, int (*heir)(void *ctx, int dir, struct nacre_error *err), void *ctx,
 			struct nacre_error *err);
 

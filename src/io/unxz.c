@@ -23,7 +23,8 @@ static int unxz_run(void *engine, struct nc_input *in, struct nc_output *out, st
 	case LZMA_MEM_ERROR:
 		return nc_nomem(err);
 	case LZMA_MEMLIMIT_ERROR:
-		return nc_fail(err, NACRE_E_LIMIT, 0, "the xz data needs %llu MiB of memory; at most %llu are allowed",
+		return nc_fail(err, NACRE_E_LIMIT, 0,
+			       "the xz data needs %llu MiB of memory; at most %llu are allowed",
 			       (unsigned long long)(lzma_memusage(lzma) >> 20),
 			       (unsigned long long)(MEMORY_MAX >> 20));
 	case LZMA_FORMAT_ERROR:
@@ -59,7 +60,8 @@ int nc_reader_unxz(struct nc_reader *upstream, struct nc_reader **ret, struct na
 	lzma_stream *lzma = nc_alloc(sizeof *lzma);
 	if (lzma)
 		*lzma = (lzma_stream)LZMA_STREAM_INIT;
-	if (!lzma || lzma_stream_decoder(lzma, MEMORY_MAX, LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK) {
+	const uint32_t flags = LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK;
+	if (!lzma || lzma_stream_decoder(lzma, MEMORY_MAX, flags) != LZMA_OK) {
 		free(lzma);
 		nc_reader_close(upstream);
 		return nc_nomem(err);

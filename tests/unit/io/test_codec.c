@@ -488,11 +488,12 @@ static void zstd_frames(void **state)
 	for (size_t cut = 1; cut < 13; cut++) {
 		struct nacre_error err;
 		size_t len;
-		assert_int_equal(decode(open_detected, (struct bytes){ packed.data, packed.len - cut }, 5, plain, &len,
-					&err), NACRE_E_BADDATA);
+		struct bytes short_of = { packed.data, packed.len - cut };
+		assert_int_equal(decode(open_detected, short_of, 5, plain, &len, &err), NACRE_E_BADDATA);
 	}
 	bytes_put(&packed, "trash", 5);
-	fails_with(open_detected, packed, plain, NACRE_E_BADDATA, "something that is not zstd where a frame should begin");
+	fails_with(open_detected, packed, plain, NACRE_E_BADDATA,
+		   "something that is not zstd where a frame should begin");
 	free(packed.data);
 	free(plain.data);
 }
@@ -528,7 +529,7 @@ static void xz_padding_and_memory(void **state)
 	bytes_put(&packed, "not xz at all", 13);
 	assert_int_equal(decode(open_detected, packed, 9, plain, &got, &err), NACRE_E_BADDATA);
 	packed.len = len;
-	/* the block header, behind the 12 bytes of the stream header: size, flags, …, filter 0x21, 1, dictionary, …, crc */
+	/* behind the stream header of 12 bytes: size, flags, …, filter 0x21, 1, dictionary, …, crc */
 	unsigned char *block = packed.data + 12;
 	size_t size = (block[0] + 1u) * 4, at = 2;
 	while (block[at] != 0x21 || block[at + 1] != 1)	/* behind the optional sizes */

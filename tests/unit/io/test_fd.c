@@ -45,8 +45,8 @@ static void release_keeps_errno(void **state)
 static void whole_writes(void **state)
 {
 	int ends[2];
-	size_t len = 1000000;
-	char *bytes = malloc(len), *got = malloc(len + 1);
+	static char bytes[1000000], got[sizeof bytes + 1];
+	size_t len = sizeof bytes;
 	memset(bytes, 'x', len);
 	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	pid_t child = fork();
@@ -62,8 +62,6 @@ static void whole_writes(void **state)
 	waitpid(child, &status, 0);
 	assert_int_equal(status, 0);
 	close(ends[0]);
-	free(bytes);
-	free(got);
 	assert_int_equal(nc_write_full(-1, "x", 1), EBADF);
 	assert_int_equal(nc_write_full(-1, "", 0), 0);
 	assert_int_equal(nc_pwrite_full(-1, "x", 1, 0), EBADF);
@@ -131,7 +129,8 @@ static void reading(void **state)
 	assert_int_equal(len, 0);
 	assert_string_equal(got, "");
 	free(got);
-	assert_done(nc_file_read(AT_FDCWD, "/proc/self/status", 100000, &got, NULL, &err));	/* its size is told as 0 */
+	/* its size is told as 0 */
+	assert_done(nc_file_read(AT_FDCWD, "/proc/self/status", 100000, &got, NULL, &err));
 	assert_non_null(strstr(got, "Name:"));
 	free(got);
 	read_fails(dir, "file", 4, NACRE_E_LIMIT, "read 'file': more than 4 bytes");

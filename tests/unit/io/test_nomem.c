@@ -69,7 +69,8 @@ static int open_descriptors(void)
 }
 
 /* Runs fn with one allocation after the other failing, until all succeed. There have to be at least so many. */
-static void each_failing(int (*fn)(struct scratch *scratch, struct nacre_error *err), struct scratch *scratch, int least)
+static void each_failing(int (*fn)(struct scratch *scratch, struct nacre_error *err), struct scratch *scratch,
+			 int least)
 {
 	int before = open_descriptors();
 	for (int n = 1;; n++) {

@@ -52,7 +52,8 @@ static const struct {
 	{ "dir/..", D, 0, 0, "." }, { "dir/../", D, 0, 0, "." }, { "dir/../file", R, 0, 0, "file" },
 	{ "dir/sub/../../file", R, 0, 0, "file" }, { "dir/sub/deep/../../..", D, 0, 0, "." },
 	{ "dir/sub/../sub/../sub/deep/../deep/file", R, 0, 0, "dir/sub/deep/file" },
-	{ "..", D, 0, -EXDEV, NULL }, { "..", D, IN, 0, "." }, { "../..", D, IN, 0, "." }, { "dir/../..", D, 0, -EXDEV, NULL },
+	{ "..", D, 0, -EXDEV, NULL }, { "..", D, IN, 0, "." }, { "../..", D, IN, 0, "." },
+	{ "dir/../..", D, 0, -EXDEV, NULL },
 	{ "dir/../../file", R, 0, -EXDEV, NULL }, { "dir/../../file", R, IN, 0, "file" },
 	{ "../outside/secret", R, 0, -EXDEV, NULL }, { "../outside/secret", R, IN, -ENOENT, NULL },
 	{ "../file", R, NS, -EXDEV, NULL }, { "/file", R, 0, -EXDEV, NULL }, { "/file", R, IN, 0, "file" },
@@ -67,13 +68,15 @@ static const struct {
 	{ "to-file/x", R, 0, -ENOTDIR, NULL }, { "to-file-slash", R, 0, -ENOTDIR, NULL },
 	{ "to-file", D, 0, -ENOTDIR, NULL }, { "to-file", D | NF, 0, -ENOTDIR, NULL },
 	{ "to-dir", D, 0, 0, "dir" }, { "to-dir", D | NF, 0, -ENOTDIR, NULL }, { "to-dir/", D | NF, 0, 0, "dir" },
-	{ "to-dir/", P | NF, 0, 0, "dir" }, { "to-dir/", D | NF, NS, -ELOOP, NULL }, { "to-dir/.", D | NF, 0, 0, "dir" },
+	{ "to-dir/", P | NF, 0, 0, "dir" }, { "to-dir/", D | NF, NS, -ELOOP, NULL },
+	{ "to-dir/.", D | NF, 0, 0, "dir" },
 	{ "to-dir/file", R | NF, 0, 0, "dir/file" }, { "to-dir/file", R, NS, -ELOOP, NULL },
 	{ "to-dir/..", D, 0, 0, "." }, { "to-dir/to-sub/deep/file", R, 0, 0, "dir/sub/deep/file" },
 	{ "to-dir/sub/../file", R, 0, 0, "dir/file" }, { "to-dir-slash", D, 0, 0, "dir" },
 	{ "to-dir-slash", D | NF, 0, -ENOTDIR, NULL }, { "to-dir-slash/file", R, 0, 0, "dir/file" },
 	{ "to-link-slash", D, 0, 0, "dir" }, { "to-link-slash", P | NF, 0, 0, "to-link-slash" },
-	{ "dir/back", R, 0, 0, "file" }, { "dir/sub/back2", R, 0, 0, "file" }, { "dir/to-sub/back2", R, 0, 0, "file" },
+	{ "dir/back", R, 0, 0, "file" }, { "dir/sub/back2", R, 0, 0, "file" },
+	{ "dir/to-sub/back2", R, 0, 0, "file" },
 	{ "dir/sub/up-in/file", R, 0, 0, "dir/sub/deep/file" },
 	{ "dangling", R, 0, -ENOENT, NULL }, { "dangling", P | NF, 0, 0, "dangling" },
 	{ "dangling/x", R, 0, -ENOENT, NULL }, { "loop-a", R, 0, -ELOOP, NULL }, { "loop-a/x", R, IN, -ELOOP, NULL },
@@ -126,7 +129,8 @@ static void check_open(int root, const char *path, int oflags, unsigned flags, i
 	assert_int_equal(fstat(fd, &got), 0);
 	assert_int_equal(fstatat(root, what, &want, AT_SYMLINK_NOFOLLOW), 0);
 	if (got.st_ino != want.st_ino || got.st_dev != want.st_dev)
-		fail_msg("'%s' oflags %#o flags %u opened something else than '%s'", path, (unsigned)oflags, flags, what);
+		fail_msg("'%s' oflags %#o flags %u opened something else than '%s'", path, (unsigned)oflags, flags,
+			 what);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	close(fd);
 }
@@ -164,8 +168,9 @@ static void both_ways_agree(void **state)
 			for (size_t g = 0; g < sizeof glue / sizeof *glue; g++)
 				for (size_t o = 0; o < sizeof oflags / sizeof *oflags; o++) {
 					char path[200];
-					snprintf(path, sizeof path, "%s%s%s", a < names ? links[a].name : more[a - names],
-						 glue[g], b < names ? links[b].name : more[b - names]);
+					snprintf(path, sizeof path, "%s%s%s",
+						 a < names ? links[a].name : more[a - names], glue[g],
+						 b < names ? links[b].name : more[b - names]);
 					unsigned flags = (unsigned)((a + b + g + o) % 4);
 					int one = nc_path_open(root, path, oflags[o], flags);
 					int two = nc_path_open(root, path, oflags[o], flags | NC_PATH_NO_OPENAT2);
@@ -232,8 +237,10 @@ static void magic_links(void **state)
 	char fd_link[50];
 	snprintf(fd_link, sizeof fd_link, "self/fd/%d", root);
 	for (unsigned way = 0; way <= NC_PATH_NO_OPENAT2; way += NC_PATH_NO_OPENAT2) {
-		static const char *const magic[] = { "self/exe", "self/cwd", "self/root", "self/root/etc", "self/ns/mnt",
-						     "self/task/../cwd", "thread-self/cwd", "thread-self/root/" };
+		static const char *const magic[] = {
+			"self/exe", "self/cwd", "self/root", "self/root/etc", "self/ns/mnt", "self/task/../cwd",
+			"thread-self/cwd", "thread-self/root/",
+		};
 		for (size_t i = 0; i < sizeof magic / sizeof *magic; i++) {
 			check_open(proc, magic[i], P, way, -ELOOP, NULL);
 			check_open(proc, magic[i], P, way | IN, -ELOOP, NULL);
@@ -271,7 +278,8 @@ static void permissions(void **state)
 		if (setgid(65534) || setuid(65534))
 			_exit(2);
 		static const char *const paths[] = {
-			"search", "search/", "search/.", "search/..", "search/file", "read", "read/", "read/.", "read/..",
+			"search", "search/", "search/.", "search/..", "search/file", "read", "read/", "read/.",
+			"read/..",
 			"read/file", "none", "none/..", "none/../search/file", "link", "read/../search/file",
 			"search/../read", "none/x", "none/.",
 		};
@@ -306,8 +314,10 @@ static void cleaning(void **state)
 	static const struct {
 		const char *name, *clean;	/* NULL: refused */
 	} cases[] = {
-		{ "", "" }, { "/", "" }, { ".", "" }, { "./", "" }, { "//.//", "" }, { "a", "a" }, { "./a//b/../c/", "a/c" },
-		{ "/a/b", "a/b" }, { "a/..", "" }, { "a/../", "" }, { "a/../b", "b" }, { "a/b/../..", "" }, { "a/b/../../c", "c" },
+		{ "", "" }, { "/", "" }, { ".", "" }, { "./", "" }, { "//.//", "" }, { "a", "a" },
+		{ "./a//b/../c/", "a/c" },
+		{ "/a/b", "a/b" }, { "a/..", "" }, { "a/../", "" }, { "a/../b", "b" }, { "a/b/../..", "" },
+		{ "a/b/../../c", "c" },
 		{ "..", NULL }, { "../a", NULL }, { "/..", NULL }, { "a/../..", NULL }, { "a/../../b", NULL },
 		{ "./..", NULL }, { "a/b/../../..", NULL }, { "...", "..." }, { "..a", "..a" }, { "a../b", "a../b" },
 		{ ".a/.b", ".a/.b" }, { "a/./b/.", "a/b" }, { "\xff/\xfe", "\xff/\xfe" }, { " / ", " / " },

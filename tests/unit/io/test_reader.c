@@ -235,7 +235,8 @@ struct told {
 	int *cancel;
 };
 
-static void tell(void *ctx, enum nacre_event event, const char *id, const char *what, uint64_t current, uint64_t total)
+static void tell(void *ctx, enum nacre_event event, const char *id, const char *what, uint64_t current,
+		 uint64_t total)
 {
 	struct told *told = ctx;
 	assert_int_equal(event, NACRE_EVENT_BYTES);

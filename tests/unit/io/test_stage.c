@@ -183,7 +183,8 @@ static int make_stages(int parent, int rounds)
 			fprintf(stderr, "%s\n", err.msg);
 			return 1;
 		}
-		if (mkdirat(stage->dir, "tree", 0700) < 0 || nc_file_create(stage->dir, "tree/file", "x", 1, &err) < 0) {
+		if (mkdirat(stage->dir, "tree", 0700) < 0 ||
+		    nc_file_create(stage->dir, "tree/file", "x", 1, &err) < 0) {
 			fprintf(stderr, "a living stage lost its directory\n");
 			return 2;
 		}
