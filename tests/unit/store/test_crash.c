@@ -1,0 +1,284 @@
+/* A process is killed before each system call that changes the file system, one after the other, until it gets through.
+ * Whoever opens the store next finds it as it was before, or as it would have been after: nothing between, nothing left
+ * over. In every second run the one who cleans up is killed too. */
+#include "fixture.h"
+
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+static bool is_change(uint64_t call, const uint64_t *args)
+{
+	static const uint64_t calls[] = {
+		SYS_write, SYS_pwrite64, SYS_mkdirat, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_linkat,
+		SYS_symlinkat, SYS_mknodat, SYS_ftruncate, SYS_fallocate, SYS_copy_file_range, SYS_fchmod, SYS_fchmodat,
+		SYS_fchownat, SYS_utimensat, SYS_fsetxattr,
+#ifdef SYS_unlink
+		SYS_unlink,
+#endif
+	};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+		if (calls[i] == call)
+			return true;
+	return call == SYS_openat && args[2] & O_CREAT;
+}
+
+/* Runs fn in a child that is killed before its kill_at-th change. True when it got through. */
+static bool run_until(long kill_at, void (*fn)(void *ctx), void *ctx)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		fn(ctx);
+		_exit(0);
+	}
+	int status;
+	long seen = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
+	for (;;) {
+		ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (WIFEXITED(status)) {
+			assert_int_equal(WEXITSTATUS(status), 0);
+			return true;
+		}
+		assert_false(WIFSIGNALED(status));
+		struct __ptrace_syscall_info info;
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY ||
+		    !is_change(info.entry.nr, (const uint64_t *)info.entry.args))
+			continue;
+		if (++seen < kill_at)
+			continue;
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		return false;
+	}
+}
+
+/* --- the state of a store ------------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct nc_buf *text;
+	struct nacre_store *store;
+};
+
+static int add_node(void *ctx, const struct nacre_node *node)
+{
+	struct listing *listing = ctx;
+	assert_done(nc_buf_addf(listing->text, &err, "node %s\n", node->id));
+	if (node->has_layer)
+		assert_done(nacre_layer_verify(listing->store, node->id, &err));
+	return 0;
+}
+
+static int add_entry(void *ctx, const char *name, struct nacre_error *why)
+{
+	return nc_buf_addf(ctx, why, "entry %s\n", name);
+}
+
+static void add_entries(struct nc_buf *text, const struct fixture *fixture, const char *path)
+{
+	char full[512];
+	snprintf(full, sizeof full, "%s/%s", fixture->root, path);
+	int fd = open(full, O_RDONLY | O_DIRECTORY);
+	assert_done(nc_buf_addf(text, &err, "in %s\n", path));
+	if (fd < 0)
+		return;
+	assert_done(nc_dir_each_sorted(fd, 1000, add_entry, text, &err));
+	close(fd);
+}
+
+static int add_name(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *why)
+{
+	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
+}
+
+/* Everything that matters, checked and as text (free()). The store is open. */
+static char *state_of(struct fixture *fixture)
+{
+	struct nc_buf text = NC_BUF_INIT(1 << 20);
+	struct listing listing = { &text, fixture->store };
+	assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, add_node, &listing, &err));
+	assert_done(nc_names_each(fixture->store, add_name, &text, &err));
+	add_entries(&text, fixture, "graph");
+	add_entries(&text, fixture, "graph/_tmp");
+	add_entries(&text, fixture, "vfs/dir");
+	add_entries(&text, fixture, "blobs/sha256");
+	struct nacre_image_list *list = NULL;
+	assert_done(nacre_image_list(fixture->store, NULL, &list, &err));
+	assert_int_equal(list->damaged, 0);
+	for (size_t i = 0; i < list->count; i++)
+		for (const char *const *name = list->images[i]->names; *name; name++)
+			assert_done(nc_buf_addf(&text, &err, "image %s %s\n", list->images[i]->id, *name));
+	nacre_image_list_free(list);
+	nacre_store_close(NC_GIVE(fixture->store));
+	char *dump = dump_catalog(fixture);
+	assert_done(nc_buf_add_text(&text, dump, &err));
+	free(dump);
+	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
+	return nc_buf_give(&text);
+}
+
+/* --- the operations ------------------------------------------------------------------------------------------------- */
+
+static struct nacre_store *open_quiet(const struct fixture *fixture)
+{
+	return open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
+}
+
+static void do_open(void *ctx)
+{
+	nacre_store_close(open_quiet(ctx));
+}
+
+static void do_load(void *ctx)
+{
+	struct nacre_store *store = open_quiet(ctx);
+	char id[65];
+	if (try_image(store, (const char *const[]){ "base", "new", NULL }, "x",
+		      (const char *const[]){ "new:1", "new:2", NULL }, id) < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_register(void *ctx)
+{
+	struct nacre_store *store = open_quiet(ctx);
+	NC_AUTO_BUF struct nc_buf tar;
+	make_tar(&tar, (const char *const[]){ "a", "first", "b", "", "a", "second", NULL });
+	if (register_bytes(store, NULL, tar.data, tar.len, NULL) < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_tag(void *ctx)
+{
+	struct nacre_store *store = open_quiet(ctx);
+	if (nacre_tag(store, "old", "another/name:here", &err) < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_untag(void *ctx)
+{
+	struct nacre_store *store = open_quiet(ctx);
+	int code = nacre_untag(store, "old", &err);
+	if (code < 0 && code != NACRE_E_NOTFOUND)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_remove(void *ctx)
+{
+	struct nacre_store *store = open_quiet(ctx);
+	char id[65];
+	int code = nc_store_resolve(store, "old", id, NULL, &err);
+	if (code == 0)
+		code = nacre_remove(store, id, NACRE_REMOVE_FORCE, NULL, NULL, &err);
+	if (code < 0 && code != NACRE_E_NOTFOUND)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_rebuild(void *ctx)
+{
+	const struct fixture *fixture = ctx;
+	char path[256];
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	unlink(path);
+	nacre_store_close(open_quiet(fixture));
+}
+
+static void fill(struct fixture *fixture)
+{
+	char id[65];
+	make_image(fixture->store, (const char *const[]){ "base", "kept", NULL }, "kept", id);
+	assert_done(try_image(fixture->store, (const char *const[]){ "base", "o1", "o2", NULL }, "x",
+			      (const char *const[]){ "old:latest", "old:2", NULL }, id));
+}
+
+static void kill_at_every_change(struct fixture *fixture, void (*fn)(void *ctx))
+{
+	nacre_store_close(NC_GIVE(fixture->store));
+	fixture->store = open_quiet(fixture);
+	fill(fixture);
+	char *before = state_of(fixture), *after = NULL;
+	for (long at = 1; !after; at++) {
+		nacre_store_close(NC_GIVE(fixture->store));
+		bool through = run_until(at, fn, fixture);
+		if (!through && at % 2 == 0)
+			run_until(1 + at * 7 % 31, do_open, fixture);
+		fixture->store = open_quiet(fixture);
+		char *now = state_of(fixture);
+		if (through) {
+			after = NC_GIVE(now);
+			assert_catalog_true(fixture);
+		} else if (strcmp(now, before) != 0) {
+			/* it had come through all the same: so it is as after */
+			nacre_store_close(NC_GIVE(fixture->store));
+			fn(fixture);
+			fixture->store = open_quiet(fixture);
+			char *again = state_of(fixture);
+			assert_string_equal(now, again);
+			free(again);
+			/* and back to the beginning */
+			nacre_store_close(NC_GIVE(fixture->store));
+			int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
+			assert_done(nc_tree_remove(dir, "store", &err));
+			close(dir);
+			fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
+			fill(fixture);
+			char *fresh = state_of(fixture);
+			assert_string_equal(fresh, before);
+			free(fresh);
+		}
+		free(now);
+	}
+	free(before);
+	free(after);
+}
+
+static void loading(void **state)
+{
+	kill_at_every_change(*state, do_load);
+}
+
+static void registering(void **state)
+{
+	kill_at_every_change(*state, do_register);
+}
+
+static void tagging(void **state)
+{
+	kill_at_every_change(*state, do_tag);
+}
+
+static void untagging(void **state)
+{
+	kill_at_every_change(*state, do_untag);
+}
+
+static void removing(void **state)
+{
+	kill_at_every_change(*state, do_remove);
+}
+
+static void rebuilding(void **state)
+{
+	kill_at_every_change(*state, do_rebuild);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(registering, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tagging, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(untagging, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(removing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rebuilding, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
