@@ -9,14 +9,21 @@
 
 /* One image as a source offers it. Owned by the source. */
 struct nc_offer_layer {
-	struct nc_digest diff_id;	/* from the config */
+	struct nc_digest diff_id;	/* from the config; alg 0: nobody knows it before the layer was read (v1) */
 	struct nc_digest blob;		/* alg 0: the source does not know it beforehand */
 	uint64_t blob_size;		/* UINT64_MAX: unknown */
 	const char *media_type;		/* as the manifest says, "" without one */
 };
 
+/* A node of a v1 archive, for keep_ids. Its layer is the one at its own position in offer.layers. */
+struct nc_v1_node {
+	const char *id, *parent;	/* parent "" for none */
+	const char *json;
+	size_t json_len;
+};
+
 struct nc_offer {
-	const char *config;		/* exact bytes */
+	const char *config;		/* exact bytes; NULL while a layer's diff ID is unknown */
 	size_t config_len;
 	const struct nc_config *parsed;
 	const char *manifest;		/* exact bytes; NULL: the place has none (docker-archive) */
@@ -27,42 +34,48 @@ struct nc_offer {
 	const char *const *names;	/* full names; ends with NULL */
 	const struct nc_offer_layer *layers;	/* lowest first, one for each diff ID */
 	size_t layer_count;
-	const char *v1_id;		/* a kept v1 image: its claimed ID, with v1_json per layer; else NULL */
-	const struct nc_v1_node *v1_nodes;	/* its chain, lowest first */
-	size_t v1_node_count;
-};
-
-/* A node of a v1 archive, for keep_ids. */
-struct nc_v1_node {
-	const char *id, *parent;	/* parent "" for none */
-	const char *json;
-	size_t json_len;
-	ssize_t layer;			/* position in offer.layers; -1: it has no layer.tar */
+	const char *v1_id;		/* a v1 image that keeps its IDs: the claimed one; else NULL */
+	const struct nc_v1_node *v1_nodes;	/* then: its chain, lowest first, layer_count of them */
 };
 
 struct nc_source;
 struct nc_source_ops {
 	/* How many images there are to copy; decided at open. */
 	size_t (*count)(struct nc_source *source);
-	/* The i-th; lent until close. */
+	/* The i-th; lent until the next call of this or the close. */
 	int (*image)(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err);
-	/* The bytes of a layer as they lie there, not yet verified. */
-	int (*layer)(struct nc_source *source, size_t i, size_t layer, struct nc_reader **ret, struct nacre_error *err);
+	/* The bytes of a layer of the image asked for last, as they lie there, not yet verified. ret_size: how many
+	 * they are, UINT64_MAX when unknown. */
+	int (*layer)(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
+		     struct nacre_error *err);
+	/* What the diff ID of such a layer turned out to be, lowest first; the offer in hand changes accordingly. NULL
+	 * for a source that always knows. */
+	int (*learned)(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
+		       struct nacre_error *err);
 	void (*close)(struct nc_source *source);
 };
 struct nc_source {
 	const struct nc_source_ops *ops;
+	char *label;			/* "docker-archive:x.tar", for messages; freed by nc_source_close */
 };
+void nc_source_close(struct nc_source *source);	/* NULL is fine */
+NC_DEFINE_CLEANUP(nc_source_auto, struct nc_source *, nc_source_close)
 
 struct nc_sink;
 struct nc_sink_ops {
-	/* An image begins: the sink may look at all of it. */
+	/* Called for every image before the first begins, where there are several; the offer is lent for the call. NULL
+	 * for a sink that does not care. */
+	int (*expect)(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err);
+	/* An image begins; offer is lent until its end. The sink may look at all of it. */
 	int (*begin)(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err);
 	/* 1: the i-th layer of the image is there and need not come. */
 	int (*has)(struct nc_sink *sink, size_t layer, struct nacre_error *err);
-	/* The i-th layer (lowest first); blob is taken, verified against what the offer says while it streams. */
-	int (*layer)(struct nc_sink *sink, size_t layer, struct nc_reader *blob, struct nacre_error *err);
-	/* The image's layers are all there. names: what it shall be called at the sink. ret says what arrived. */
+	/* The i-th layer (lowest first); blob (taken; size bytes, UINT64_MAX: unknown) is verified against what the
+	 * offer says while it streams. */
+	int (*layer)(struct nc_sink *sink, size_t layer, struct nc_reader *blob, uint64_t size,
+		     struct nc_digest *ret_diff_id, struct nacre_error *err);
+	/* The image's layers are all there. names: what it shall be called at the sink. ret says what arrived: its
+	 * strings are given; names is left alone. */
 	int (*end)(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
 		   struct nacre_error *err);
 	/* Last: makes everything visible. */
@@ -72,7 +85,11 @@ struct nc_sink_ops {
 };
 struct nc_sink {
 	const struct nc_sink_ops *ops;
+	bool plain;			/* likes plain tars better than compressed blobs */
+	bool diff_ids_first;		/* cannot begin an image before all its diff IDs are known */
 };
+void nc_sink_close(struct nc_sink *sink);	/* NULL is fine */
+NC_DEFINE_CLEANUP(nc_sink_auto, struct nc_sink *, nc_sink_close)
 
 /* "docker-archive:x.tar:alpine" taken apart. where and rest are given in one allocation with the struct. */
 struct nc_place {
