@@ -1,0 +1,304 @@
+/* The store as a sink: layers become nodes, configs images.
+ *
+ * Where there are several images, the locks of all their IDs are taken before the first begins, by depth and then by ID:
+ * so does everybody, and nobody waits for one who waits for him. A single image's chain is in that order by itself. */
+#include "base/map.h"
+#include "transport/flow.h"
+#include "transport/image_save.h"
+#include "transport/places.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* IDs of all the images of one copy. */
+#define EXPECTED_MAX (1u << 20)
+
+struct expected {
+	size_t depth;
+	char id[NC_HEX_ID];
+};
+
+struct graph_sink {
+	struct nc_sink base;
+	struct nacre_store *store;
+	bool keep_blobs;
+	struct nc_ingest *ingest;
+	struct expected *expected;
+	size_t expected_count, expected_room;
+	struct nc_map *seen;		/* IDs in expected */
+	struct nc_map *kept;		/* v1 IDs that this copy brought or compared */
+	/* the image in hand */
+	const struct nc_offer *offer;
+	struct nc_digest *chain;	/* of its first known layers */
+	size_t known;
+};
+
+/* --- IDs -------------------------------------------------------------------------------------------------------- */
+
+/* Chain IDs as far as the diff IDs are known. */
+static int extend_chain(struct graph_sink *self, struct nacre_error *err)
+{
+	const struct nc_offer *offer = self->offer;
+	size_t known = self->known;
+	while (known < offer->layer_count && offer->layers[known].diff_id.alg)
+		known++;
+	if (known == self->known)
+		return 0;
+	NC_AUTO_FREE struct nc_digest *diff_ids = nc_realloc_array(NULL, known, sizeof *diff_ids);
+	if (!diff_ids)
+		return nc_nomem(err);
+	for (size_t i = 0; i < known; i++)
+		diff_ids[i] = offer->layers[i].diff_id;
+	int code = nc_chain_ids(diff_ids, known, self->chain, err);
+	if (code >= 0)
+		self->known = known;
+	return code;
+}
+
+static int start_chain(struct graph_sink *self, const struct nc_offer *offer, struct nacre_error *err)
+{
+	free(self->chain);
+	self->offer = offer;
+	self->known = 0;
+	self->chain = nc_realloc_array(NULL, offer->layer_count, sizeof *self->chain);
+	return self->chain ? extend_chain(self, err) : nc_nomem(err);
+}
+
+/* The node of a known layer. */
+static void node_id(const struct graph_sink *self, size_t layer, char ret[NC_DIGEST_TEXT])
+{
+	if (self->offer->v1_id)
+		memcpy(ret, self->offer->v1_nodes[layer].id, NC_HEX_ID);
+	else
+		nc_digest_hex(&self->chain[layer], ret);
+}
+
+/* --- several images --------------------------------------------------------------------------------------------- */
+
+static int expect_id(struct graph_sink *self, size_t depth, const char *id, struct nacre_error *err)
+{
+	if (nc_map_get(self->seen, id, NC_HEX_ID - 1))
+		return 0;
+	if (self->expected_count == EXPECTED_MAX)
+		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %u layers and images at once", EXPECTED_MAX);
+	if (self->expected_count == self->expected_room) {
+		size_t room = self->expected_room ? 2 * self->expected_room : 64;
+		struct expected *expected = nc_realloc_array(self->expected, room, sizeof *expected);
+		if (!expected)
+			return nc_nomem(err);
+		self->expected = expected;
+		self->expected_room = room;
+	}
+	struct expected *one = &self->expected[self->expected_count++];
+	one->depth = depth;
+	memcpy(one->id, id, NC_HEX_ID);
+	return nc_map_set(self->seen, id, NC_HEX_ID - 1, self, NULL, err);
+}
+
+static int graph_expect(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	char id[NC_DIGEST_TEXT];
+	struct nc_digest config;
+	int code = start_chain(self, offer, err);
+	for (size_t i = 0; i < offer->layer_count && code >= 0; i++) {
+		node_id(self, i, id);
+		code = expect_id(self, i, id, err);
+	}
+	if (code >= 0 && !offer->v1_id) {
+		code = nc_digest_of(offer->config, offer->config_len, &config, err);
+		if (code >= 0)
+			code = expect_id(self, offer->layer_count, nc_digest_hex(&config, id), err);
+	}
+	return code;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct expected *x = a, *y = b;
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return strcmp(x->id, y->id);
+}
+
+static int lock_expected(struct graph_sink *self, struct nacre_error *err)
+{
+	if (!self->expected_count)
+		return 0;
+	qsort(self->expected, self->expected_count, sizeof *self->expected, by_depth);
+	for (size_t i = 0; i < self->expected_count; i++) {
+		int code = nc_ingest_has(self->ingest, self->expected[i].id, err);
+		if (code < 0)
+			return code;
+	}
+	self->expected_count = 0;
+	return 0;
+}
+
+/* --- layers ----------------------------------------------------------------------------------------------------- */
+
+static int graph_begin(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	int code = lock_expected(self, err);
+	return code < 0 ? code : start_chain(self, offer, err);
+}
+
+static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	char id[NC_DIGEST_TEXT];
+	if (self->offer->v1_id) {
+		/* an ID is a claim: what is there under it has to be compared */
+		node_id(self, layer, id);
+		return nc_map_get(self->kept, id, NC_HEX_ID - 1) != NULL;
+	}
+	int code = extend_chain(self, err);
+	if (code < 0 || layer >= self->known)
+		return code;
+	node_id(self, layer, id);
+	return nc_ingest_has(self->ingest, id, err);
+}
+
+static int bring(struct graph_sink *self, size_t i, struct nc_reader *blob, struct nc_digest *ret_diff_id,
+		 struct nacre_error *err)
+{
+	const struct nc_offer *offer = self->offer;
+	const struct nc_offer_layer *layer = &offer->layers[i];
+	char parent[NC_DIGEST_TEXT];
+	struct nc_layer_out out;
+	struct nc_layer_in in = {
+		.diff_id = layer->diff_id.alg ? &layer->diff_id : NULL,
+		.blob = layer->blob.alg ? &layer->blob : NULL,
+		.blob_size = layer->blob_size,
+		.keep_blob = self->keep_blobs && offer->manifest,
+	};
+	if (i) {
+		node_id(self, i - 1, parent);
+		in.parent = parent;
+	}
+	if (offer->v1_id) {
+		in.id = offer->v1_nodes[i].id;
+		in.json = offer->v1_nodes[i].json;
+		in.json_len = offer->v1_nodes[i].json_len;
+	}
+	int code = nc_ingest_layer(self->ingest, &in, blob, &out, err);
+	if (code < 0)
+		return code;
+	*ret_diff_id = out.diff_id;
+	return 0;
+}
+
+/* A v1 ID that is there must be the same node. */
+static int compare(struct graph_sink *self, size_t i, struct nc_reader *blob, struct nc_digest *ret_diff_id,
+		   struct nacre_error *err)
+{
+	const struct nc_v1_node *node = &self->offer->v1_nodes[i];
+	struct nacre_node there;
+	NC_AUTO_FREE char *json = NULL;
+	char text[NC_DIGEST_TEXT];
+	size_t len;
+	int code = nc_flow_diff_id(blob, ret_diff_id, err);
+	if (code >= 0)
+		code = nacre_node_get(self->store, node->id, &there, err);
+	if (code >= 0)
+		code = nacre_node_json(self->store, node->id, &json, &len, err);
+	if (code < 0)
+		return code;
+	bool same = len == node->json_len && !memcmp(json, node->json, len) && !strcmp(there.parent, node->parent) &&
+		    !strcmp(there.diff_id, nc_digest_text(ret_diff_id, text));
+	return same ? 0 : nc_fail(err, NACRE_E_EXISTS, 0, "%s is there with other content", node->id);
+}
+
+static int graph_layer(struct nc_sink *sink, size_t layer, struct nc_reader *blob, uint64_t size,
+		       struct nc_digest *ret_diff_id, struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	if (!self->offer->v1_id)
+		return bring(self, layer, blob, ret_diff_id, err);
+	const char *id = self->offer->v1_nodes[layer].id;
+	int code = nc_ingest_has(self->ingest, id, err);
+	if (code < 0)
+		nc_reader_close(blob);
+	else
+		code = code ? compare(self, layer, blob, ret_diff_id, err) : bring(self, layer, blob, ret_diff_id, err);
+	return code < 0 ? code : nc_map_set(self->kept, id, NC_HEX_ID - 1, self, NULL, err);
+}
+
+/* --- images ----------------------------------------------------------------------------------------------------- */
+
+static int end_kept(struct graph_sink *self, const char *const *names, struct nacre_copied_image *ret,
+		    struct nacre_error *err)
+{
+	for (; *names; names++) {
+		int code = nc_ingest_name(self->ingest, *names, self->offer->v1_id, NULL, err);
+		if (code < 0)
+			return code;
+	}
+	ret->id = nc_strdup(self->offer->v1_id);
+	ret->manifest_digest = nc_strdup("");
+	return ret->id && ret->manifest_digest ? 0 : nc_nomem(err);
+}
+
+static int graph_end(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
+		     struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	const struct nc_offer *offer = self->offer;
+	if (offer->v1_id)
+		return end_kept(self, names, ret, err);
+	const struct nc_image_in in = {
+		.config = offer->config, .config_len = offer->config_len, .manifest = offer->manifest,
+		.manifest_len = offer->manifest_len, .manifest_media_type = offer->manifest_media_type,
+		.index = offer->index, .index_len = offer->index_len, .names = names,
+	};
+	char id[NC_HEX_ID];
+	struct nc_digest config, manifest;
+	int code = nc_ingest_image(self->ingest, &in, id, err);
+	if (code >= 0)
+		code = nc_digest_from_hex_id(id, &config, err);
+	if (code >= 0 && offer->manifest)
+		code = nc_digest_of(offer->manifest, offer->manifest_len, &manifest, err);
+	return code < 0 ? code : nc_copied_image_set(ret, &config, offer->manifest ? &manifest : NULL, err);
+}
+
+static int graph_commit(struct nc_sink *sink, struct nacre_error *err)
+{
+	return nc_ingest_commit(((struct graph_sink *)sink)->ingest, err);
+}
+
+static void graph_close(struct nc_sink *sink)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	nc_ingest_free(self->ingest);
+	nc_map_free(self->seen);
+	nc_map_free(self->kept);
+	free(self->expected);
+	free(self->chain);
+	free(self);
+}
+
+static const struct nc_sink_ops graph_ops = {
+	.expect = graph_expect, .begin = graph_begin, .has = graph_has, .layer = graph_layer, .end = graph_end,
+	.commit = graph_commit, .close = graph_close,
+};
+
+int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err)
+{
+	struct graph_sink *self = nc_zalloc(sizeof *self);
+	if (!self)
+		return nc_nomem(err);
+	self->base.ops = &graph_ops;
+	self->store = wish->store;
+	self->keep_blobs = wish->blobs == NACRE_BLOBS_KEEP;
+	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = &self->base;
+	self->seen = nc_map_new();
+	self->kept = nc_map_new();
+	if (!self->seen || !self->kept)
+		return nc_nomem(err);
+	int code = nc_ingest_begin(wish->store, &self->ingest, err);
+	if (code < 0)
+		return code;
+	*ret = NC_GIVE(sink);
+	return 0;
+}

@@ -1,0 +1,106 @@
+#include "transport/image_save.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void nc_image_out_release(struct nc_image_out *image)
+{
+	free(image->layers);
+	image->layers = NULL;
+}
+
+/* Whether the manifest that came can go out again: with all its blobs as they are. */
+static bool can_keep_manifest(const struct nc_image_out *image, const struct nc_manifest *manifest, bool keep_docker)
+{
+	if (manifest->docker && !keep_docker)
+		return false;
+	enum nc_codec wanted = image->compression == NACRE_COMPRESSION_GZIP   ? NC_GZIP
+			       : image->compression == NACRE_COMPRESSION_ZSTD ? NC_ZSTD
+									      : NC_PLAIN;
+	const char *wanted_type = nc_layer_media_type(manifest->docker, wanted);
+	for (size_t i = 0; i < image->offer->layer_count; i++) {
+		const struct nc_offer_layer *layer = &image->offer->layers[i];
+		if (layer->blob.alg != NC_SHA256)
+			return false;
+		if (image->compression != NACRE_COMPRESSION_AUTO &&
+		    (!wanted_type || strcmp(layer->media_type, wanted_type)))
+			return false;
+	}
+	return manifest->config.digest.alg == NC_SHA256;
+}
+
+int nc_image_out_begin(struct nc_image_out *image, const struct nc_offer *offer, bool keep_docker,
+		       struct nacre_error *err)
+{
+	nc_image_out_release(image);
+	image->offer = offer;
+	image->wish = (struct nc_blobs_wish){ .compression = image->compression };
+	image->layers = nc_zalloc(offer->layer_count * sizeof *image->layers);
+	if (!image->layers)
+		return nc_nomem(err);
+	if (!offer->manifest)
+		return 0;
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	int code = nc_manifest_parse(offer->manifest, offer->manifest_len, offer->manifest_media_type, &manifest, err);
+	if (code < 0)
+		return code;
+	image->wish.as_it_comes = can_keep_manifest(image, manifest, keep_docker);
+	image->wish.docker = manifest->docker && keep_docker;
+	return 0;
+}
+
+int nc_image_out_has(struct nc_image_out *image, size_t layer, struct nacre_error *err)
+{
+	return nc_blobs_out_has(image->blobs, &image->offer->layers[layer], &image->wish, &image->layers[layer], err);
+}
+
+int nc_image_out_layer(struct nc_image_out *image, size_t layer, struct nc_reader *blob, uint64_t size,
+		       struct nc_digest *ret_diff_id, struct nacre_error *err)
+{
+	struct nc_offer_layer wanted = image->offer->layers[layer];
+	if (wanted.blob_size == UINT64_MAX)
+		wanted.blob_size = size;
+	return nc_blobs_out_layer(image->blobs, &wanted, &image->wish, blob, &image->layers[layer], ret_diff_id, err);
+}
+
+static int make_manifest(struct nc_image_out *image, const struct nc_digest *config, char **ret, size_t *ret_len,
+			 const char **ret_media_type, struct nacre_error *err)
+{
+	bool docker = image->wish.docker;
+	*ret_media_type = docker ? NC_MEDIA_DOCKER_MANIFEST : NC_MEDIA_OCI_MANIFEST;
+	const struct nc_manifest manifest = {
+		.kind = NC_DOC_MANIFEST,
+		.docker = docker,
+		.media_type = (char *)*ret_media_type,
+		.artifact_type = (char *)"",
+		.config = { .media_type = (char *)(docker ? NC_MEDIA_DOCKER_CONFIG : NC_MEDIA_OCI_CONFIG),
+			    .digest = *config, .size = image->offer->config_len },
+		.items = image->layers,
+		.item_count = image->offer->layer_count,
+	};
+	return nc_manifest_make(&manifest, ret, ret_len, err);
+}
+
+int nc_image_out_end(struct nc_image_out *image, char **ret_manifest, size_t *ret_len, const char **ret_media_type,
+		     struct nc_digest *ret_config, struct nacre_error *err)
+{
+	const struct nc_offer *offer = image->offer;
+	int code = nc_blobs_out_document(image->blobs, offer->config, offer->config_len, ret_config, err);
+	if (code < 0)
+		return code;
+	if (!image->wish.as_it_comes)
+		return make_manifest(image, ret_config, ret_manifest, ret_len, ret_media_type, err);
+	*ret_manifest = nc_memdup(offer->manifest, offer->manifest_len);
+	*ret_len = offer->manifest_len;
+	*ret_media_type = offer->manifest_media_type;
+	return *ret_manifest ? 0 : nc_nomem(err);
+}
+
+int nc_copied_image_set(struct nacre_copied_image *ret, const struct nc_digest *config,
+			const struct nc_digest *manifest, struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT];
+	ret->id = nc_strdup(nc_digest_hex(config, text));
+	ret->manifest_digest = nc_strdup(manifest ? nc_digest_text(manifest, text) : "");
+	return ret->id && ret->manifest_digest ? 0 : nc_nomem(err);
+}

@@ -1,0 +1,53 @@
+/* nacre_save: images of the store into one archive or directory. */
+#include "transport/copy.h"
+
+static int open_sink(struct nacre_store *store, enum nacre_format format, const char *path,
+		     const struct nacre_copy_options *options, struct nc_sink **ret, struct nacre_error *err)
+{
+	const struct nc_sink_wish wish = { .store = store, .tag = "", .compression = options->compression };
+	switch (format) {
+	case NACRE_DOCKER_ARCHIVE:
+		return nc_docker_save_open(path, &wish, ret, err);
+	case NACRE_OCI_ARCHIVE:
+	case NACRE_OCI_DIR:
+		return nc_oci_save_open(path, format == NACRE_OCI_ARCHIVE, &wish, ret, err);
+	case NACRE_DOCKER_DIR:
+		return nc_dir_save_open(path, &wish, ret, err);
+	}
+	return nc_fail(err, NACRE_E_INVALID, 0, "there is no format %d", (int)format);
+}
+
+static int save_one(const struct nc_copy *copy, const struct nc_source_wish *wish, struct nc_sink *sink,
+		    struct nacre_error *err)
+{
+	const struct nc_place graph = { .transport = NC_GRAPH, .where = (char *)"", .rest = (char *)wish->rest };
+	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
+	int code = nc_source_open(&graph, wish, &source, err);
+	return code < 0 ? code : nc_copy_images(copy, source, sink, err);
+}
+
+int nacre_save(struct nacre_store *store, const char *const *images, size_t count, enum nacre_format format,
+	       const char *path, const struct nacre_copy_options *options, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
+	struct nacre_copy_options taken;
+	struct nc_source_wish wish;
+	if (!count)
+		return nc_fail(err, NACRE_E_INVALID, 0, "no image is named");
+	if (format == NACRE_DOCKER_DIR && count > 1)
+		return nc_fail(err, NACRE_E_INVALID, 0, "a directory of this kind holds one image, not %zu", count);
+	int code = nc_copy_options_take(options, &taken, err);
+	if (code >= 0)
+		code = nc_source_wish_make(store, &taken, &wish, err);
+	if (code >= 0)
+		code = open_sink(store, format, path, &taken, &sink, err);
+	if (code < 0)
+		return code;
+	wish.plain = sink->plain;
+	const struct nc_copy copy = { .options = &taken, .what = "saving layer" };
+	for (size_t i = 0; i < count && code >= 0; i++) {
+		wish.rest = images[i];
+		code = save_one(&copy, &wish, sink, err);
+	}
+	return code < 0 ? code : sink->ops->commit(sink, err);
+}
