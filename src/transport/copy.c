@@ -1,0 +1,408 @@
+/* nacre_copy, nacre_load, and the loop beneath them:
+ *
+ *	for each image: begin
+ *		for each layer, lowest first: is it there? else it comes
+ *		end
+ *	commit */
+#include "transport/copy.h"
+
+#include "image/reference.h"
+#include "transport/flow.h"
+#include "transport/offer.h"
+#include "transport/outfile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- layers ----------------------------------------------------------------------------------------------------- */
+
+struct layer_work {
+	const struct nc_copy *copy;
+	struct nc_source *source;
+	struct nc_sink *sink;
+	const struct nc_offer *offer;
+	size_t layer;
+	char id[NC_DIGEST_TEXT];	/* for progress */
+};
+
+static void name_work(struct layer_work *work)
+{
+	const struct nc_offer_layer *layer = &work->offer->layers[work->layer];
+	if (layer->blob.alg)
+		nc_digest_text(&layer->blob, work->id);
+	else if (layer->diff_id.alg)
+		nc_digest_text(&layer->diff_id, work->id);
+	else
+		snprintf(work->id, sizeof work->id, "layer %zu", work->layer + 1);
+}
+
+static void tell(const struct layer_work *work, enum nacre_event event, uint64_t size)
+{
+	const struct nacre_progress *progress = &work->copy->options->progress;
+	uint64_t total = size == UINT64_MAX ? 0 : size;
+	if (progress->event)
+		progress->event(progress->ctx, event, work->id, work->copy->what,
+				event == NACRE_EVENT_START ? 0 : total, total);
+}
+
+static int check_cancel(const struct nc_copy *copy, struct nacre_error *err)
+{
+	const volatile int *cancel = copy->options->progress.cancel;
+	return cancel && *cancel ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+}
+
+/* The bytes of the layer, watched. */
+static int open_layer(struct layer_work *work, struct nc_reader **ret, uint64_t *ret_size, struct nacre_error *err)
+{
+	int code = work->source->ops->layer(work->source, work->layer, ret, ret_size, err);
+	if (code < 0)
+		return code;
+	tell(work, NACRE_EVENT_START, *ret_size);
+	return nc_reader_progress(*ret, &work->copy->options->progress, work->id, work->copy->what,
+				  *ret_size == UINT64_MAX ? 0 : *ret_size, ret, err);
+}
+
+static int learned(struct layer_work *work, const struct nc_digest *diff_id, struct nacre_error *err)
+{
+	if (work->offer->layers[work->layer].diff_id.alg || !work->source->ops->learned)
+		return 0;
+	return work->source->ops->learned(work->source, work->layer, diff_id, err);
+}
+
+static int copy_layer(struct layer_work *work, struct nacre_error *err)
+{
+	struct nc_reader *blob;
+	struct nc_digest diff_id;
+	uint64_t size;
+	name_work(work);
+	int code = check_cancel(work->copy, err);
+	if (code >= 0)
+		code = work->sink->ops->has(work->sink, work->layer, err);
+	if (code > 0)
+		tell(work, NACRE_EVENT_SKIPPED, work->offer->layers[work->layer].blob_size);
+	if (code)
+		return code < 0 ? code : 0;
+	code = open_layer(work, &blob, &size, err);
+	if (code >= 0)
+		code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
+	if (code >= 0)
+		code = learned(work, &diff_id, err);
+	if (code >= 0)
+		tell(work, NACRE_EVENT_DONE, size);
+	return code;
+}
+
+/* For sinks that want to know them before anything else. */
+static int learn_layer(struct layer_work *work, struct nacre_error *err)
+{
+	struct nc_reader *blob;
+	struct nc_digest diff_id;
+	uint64_t size;
+	if (work->offer->layers[work->layer].diff_id.alg)
+		return 0;
+	name_work(work);
+	int code = check_cancel(work->copy, err);
+	if (code >= 0)
+		code = open_layer(work, &blob, &size, err);
+	if (code >= 0)
+		code = nc_flow_diff_id(blob, &diff_id, err);
+	return code < 0 ? code : learned(work, &diff_id, err);
+}
+
+/* --- images ----------------------------------------------------------------------------------------------------- */
+
+static int each_layer(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, size_t image,
+		      const struct nc_offer *offer, int (*fn)(struct layer_work *work, struct nacre_error *err),
+		      struct nacre_error *err)
+{
+	for (size_t i = 0; i < offer->layer_count; i++) {
+		struct layer_work work = { copy, source, sink, offer, i, "" };
+		int code = fn(&work, err);
+		if (code < 0 && source->ops->count(source) > 1)
+			return nc_wrap(err, code, "layer %zu of image %zu of %s", i + 1, image + 1, source->label);
+		if (code < 0)
+			return nc_wrap(err, code, "layer %zu of %s", i + 1, source->label);
+	}
+	return 0;
+}
+
+static int read_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
+{
+	int code = source->ops->image(source, i, ret, err);
+	if (code < 0 && source->ops->count(source) > 1)
+		return nc_wrap(err, code, "image %zu of %s", i + 1, source->label);
+	return code < 0 ? nc_wrap(err, code, "%s", source->label) : 0;
+}
+
+static int collect_names(const struct nc_copy *copy, const struct nc_offer *offer, struct nc_names *names,
+			 struct nacre_error *err)
+{
+	int code = copy->rename ? nc_names_add(names, copy->rename, err) : 0;
+	for (const char *const *name = offer->names; code >= 0 && !copy->rename && *name; name++)
+		code = nc_names_add(names, *name, err);
+	char full[NC_REFERENCE_TEXT];
+	if (code < 0 || !copy->options->name)
+		return code;
+	code = nc_full_name(copy->options->name, full, err);
+	return code < 0 ? code : nc_names_add(names, full, err);
+}
+
+static int end_image(const struct nc_copy *copy, struct nc_sink *sink, const struct nc_offer *offer,
+		     struct nacre_error *err)
+{
+	struct nc_names names = { 0 };
+	struct nacre_copied_image done = { 0 };
+	int code = collect_names(copy, offer, &names, err);
+	if (code >= 0)
+		code = sink->ops->end(sink, nc_names_list(&names), &done, err);
+	struct nacre_copied *copied = copy->copied;
+	struct nacre_copied_image *images = NULL;
+	if (code >= 0 && copied) {
+		images = nc_realloc_array(copied->images, copied->count + 1, sizeof *images);
+		if (!images || (!names.list && !(names.list = nc_zalloc(sizeof *names.list))))
+			code = nc_nomem(err);
+		if (images)
+			copied->images = images;
+	}
+	if (code < 0 || !copied) {
+		nc_names_release(&names);
+		free(done.id);
+		free(done.manifest_digest);
+		return code < 0 ? code : 0;
+	}
+	done.names = names.list;
+	images[copied->count++] = done;
+	return 0;
+}
+
+static int copy_image(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, size_t i,
+		      struct nacre_error *err)
+{
+	const struct nc_offer *offer;
+	int code = check_cancel(copy, err);
+	if (code >= 0)
+		code = read_image(source, i, &offer, err);
+	if (code >= 0 && sink->diff_ids_first)
+		code = each_layer(copy, source, sink, i, offer, learn_layer, err);
+	if (code >= 0)
+		code = sink->ops->begin(sink, offer, err);
+	if (code >= 0)
+		code = each_layer(copy, source, sink, i, offer, copy_layer, err);
+	return code < 0 ? code : end_image(copy, sink, offer, err);
+}
+
+static int announce_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
+			   struct nacre_error *err)
+{
+	size_t count = source->ops->count(source);
+	for (size_t i = 0; i < count; i++) {
+		const struct nc_offer *offer;
+		int code = check_cancel(copy, err);
+		if (code >= 0)
+			code = read_image(source, i, &offer, err);
+		if (code >= 0)
+			code = each_layer(copy, source, sink, i, offer, learn_layer, err);
+		if (code >= 0)
+			code = sink->ops->expect(sink, offer, err);
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
+int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, struct nacre_error *err)
+{
+	size_t count = source->ops->count(source);
+	if (count > 1 && (copy->rename || copy->options->name))
+		return nc_fail(err, NACRE_E_INVALID, 0, "%s holds %zu images, which cannot all have one name",
+			       source->label, count);
+	int code = count > 1 && sink->ops->expect ? announce_images(copy, source, sink, err) : 0;
+	for (size_t i = 0; i < count && code >= 0; i++)
+		code = copy_image(copy, source, sink, i, err);
+	return code < 0 ? code : 0;
+}
+
+/* --- what callers say ------------------------------------------------------------------------------------------- */
+
+int nc_full_name(const char *text, char *ret, struct nacre_error *err)
+{
+	struct nc_reference reference;
+	int code = nc_reference_parse(text, &reference, err);
+	if (code < 0)
+		return code;
+	if (*reference.digest)
+		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' has a digest: an image cannot be named so", text);
+	nc_reference_full(&reference, ret);
+	return 0;
+}
+
+int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,
+			 struct nacre_error *err)
+{
+	*ret = (struct nacre_copy_options){ 0 };
+	if (!given)
+		return 0;
+	if (given->size < sizeof given->size)
+		return nc_fail(err, NACRE_E_INVALID, 0, "the options do not say their size");
+	memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
+	if (ret->compression > NACRE_COMPRESSION_ZSTD || ret->blobs > NACRE_BLOBS_DROP)
+		return nc_fail(err, NACRE_E_INVALID, 0, "the options hold a value that has no meaning");
+	return 0;
+}
+
+int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options, struct nc_source_wish *ret,
+			struct nacre_error *err)
+{
+	*ret = (struct nc_source_wish){
+		.store = store, .spool = { store, -1 }, .rest = "", .all = options->all_images,
+		.keep_ids = options->keep_ids, .progress = &options->progress,
+	};
+	nc_platform_host(&ret->platform);
+	if (!options->platform)
+		return 0;
+	ret->platform_asked = true;
+	return nc_platform_parse(options->platform, &ret->platform, err);
+}
+
+/* --- nacre_copy ------------------------------------------------------------------------------------------------- */
+
+static int open_sink(const struct nc_place *place, struct nacre_store *store, const struct nacre_copy_options *options,
+		     struct nc_sink **ret, struct nacre_error *err)
+{
+	const struct nc_sink_wish wish = {
+		.store = store, .tag = place->rest, .compression = options->compression, .blobs = options->blobs,
+	};
+	switch (place->transport) {
+	case NC_DOCKER_ARCHIVE:
+		return nc_docker_save_open(place->where, &wish, ret, err);
+	case NC_OCI_DIR:
+	case NC_OCI_ARCHIVE:
+		return nc_oci_save_open(place->where, place->transport == NC_OCI_ARCHIVE, &wish, ret, err);
+	case NC_DIR:
+		return nc_dir_save_open(place->where, &wish, ret, err);
+	case NC_GRAPH:
+		break;
+	}
+	return nc_graph_save_open(&wish, ret, err);
+}
+
+/* Where a source without a store spools: beside what is to be written. ret->dir is closed by the caller. */
+static void choose_spool(struct nacre_store *store, const struct nc_place *destination, struct nc_outplace *ret)
+{
+	*ret = (struct nc_outplace){ .dir = -1 };
+	if (!store && strcmp(destination->where, "-"))
+		nc_outplace_open(destination->where, ret, NULL);
+}
+
+static int copy_places(struct nacre_store *store, const struct nc_place *from, const struct nc_place *to,
+		       const struct nacre_copy_options *options, struct nacre_copied *copied, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
+	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
+	struct nc_source_wish wish;
+	struct nc_outplace beside;
+	char rename[NC_REFERENCE_TEXT];
+	if (!store && (from->transport == NC_GRAPH || to->transport == NC_GRAPH))
+		return nc_fail(err, NACRE_E_INVALID, 0, "graph: needs a store");
+	bool renames = *to->rest && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_GRAPH);
+	int code = renames ? nc_full_name(to->rest, rename, err) : 0;
+	if (code >= 0)
+		code = nc_source_wish_make(store, options, &wish, err);
+	if (code < 0)
+		return code;
+	choose_spool(store, to, &beside);
+	wish.rest = from->rest;
+	wish.spool.dir = beside.dir;
+	code = open_sink(to, store, options, &sink, err);
+	if (code >= 0) {
+		wish.plain = sink->plain;
+		code = nc_source_open(from, &wish, &source, err);
+	}
+	nc_outplace_release(&beside);
+	const struct nc_copy copy = { options, "copying layer", renames ? rename : NULL, copied };
+	if (code >= 0)
+		code = nc_copy_images(&copy, source, sink, err);
+	return code < 0 ? code : sink->ops->commit(sink, err);
+}
+
+/* Gives *copied to the caller, who may not want it. */
+static int give_copied(int code, struct nacre_copied **copied, struct nacre_copied **ret)
+{
+	if (code >= 0 && ret)
+		*ret = NC_GIVE(*copied);
+	return code < 0 ? code : 0;
+}
+NC_DEFINE_CLEANUP(copied_auto, struct nacre_copied *, nacre_copied_free)
+
+int nacre_copy(struct nacre_store *store, const char *source, const char *destination,
+	       const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_place_auto) struct nc_place *from = NULL;
+	NC_CLEANUP(nc_place_auto) struct nc_place *to = NULL;
+	struct nacre_copy_options taken;
+	int code = nc_copy_options_take(options, &taken, err);
+	if (code >= 0)
+		code = nc_place_parse(source, &from, err);
+	if (code >= 0)
+		code = nc_place_parse(destination, &to, err);
+	if (code < 0)
+		return code;
+	NC_CLEANUP(copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
+	if (!copied)
+		return nc_nomem(err);
+	code = copy_places(store, from, to, &taken, copied, err);
+	return give_copied(code, &copied, ret);
+}
+
+/* --- nacre_load ------------------------------------------------------------------------------------------------- */
+
+static int load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,
+		struct nacre_copied *copied, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
+	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
+	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs };
+	struct nc_source_wish wish;
+	int code = nc_source_wish_make(store, options, &wish, err);
+	if (code < 0)
+		return code;
+	wish.all = true;
+	code = nc_source_detect(path, &wish, &source, err);
+	if (code >= 0)
+		code = nc_graph_save_open(&sink_wish, &sink, err);
+	const struct nc_copy copy = { options, "loading layer", NULL, copied };
+	if (code >= 0)
+		code = nc_copy_images(&copy, source, sink, err);
+	return code < 0 ? code : sink->ops->commit(sink, err);
+}
+
+int nacre_load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,
+	       struct nacre_copied **ret, struct nacre_error *err)
+{
+	struct nacre_copy_options taken;
+	int code = nc_copy_options_take(options, &taken, err);
+	if (code < 0)
+		return code;
+	NC_CLEANUP(copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
+	if (!copied)
+		return nc_nomem(err);
+	code = load(store, path, &taken, copied, err);
+	return give_copied(code, &copied, ret);
+}
+
+void nacre_copied_free(struct nacre_copied *copied)
+{
+	if (!copied)
+		return;
+	for (size_t i = 0; i < copied->count; i++) {
+		struct nacre_copied_image *image = &copied->images[i];
+		for (char **name = image->names; name && *name; name++)
+			free(*name);
+		free(image->names);
+		free(image->id);
+		free(image->manifest_digest);
+	}
+	free(copied->images);
+	free(copied);
+}
