@@ -21,7 +21,7 @@ sk() { skopeo --insecure-policy "$@"; }
 sha256() { sha256sum "$@" | cut -d' ' -f1; }
 
 # What we say of an image, and what any place that skopeo reads says, in the same two lines: config digest, diff IDs.
-our_ids() { "$NACRE" inspect "$1" | jq -r '.[0] | .id, (.layers | map(.diff_id) | join(" "))' | sed 's/^sha256://'; }
+our_ids() { "$NACRE" inspect "$1" | jq -r '.[0] | .id, (.layers | map(.diff_id) | join(" "))' | sed '1s/^sha256://'; }
 skopeo_ids() {
   rm -rf "$work/ids"
   sk copy -q "$1" "dir:$work/ids"

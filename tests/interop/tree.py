@@ -95,7 +95,7 @@ def stack(root, layers):
                     os.unlink(path)
             os.utime(where, ns=(before.st_atime_ns, before.st_mtime_ns))
         subprocess.run(['tar', '-xpf', layer, '-C', root, '--numeric-owner', '--same-owner', '--xattrs', '--xattrs-include=*',
-                        '--exclude=.wh.*', '--delay-directory-restore', '--overwrite-dir', '--unlink-first'], check=True)
+                        '--exclude=.wh.*', '--delay-directory-restore'], check=True)
 
 
 def main():
