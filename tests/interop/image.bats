@@ -63,7 +63,7 @@ teardown_file() { drop_work; }
 @test "$image: what skopeo saves is loaded with the same ID, compressed layouts keep their manifest digest" {
   local kind
   for kind in gz zst; do
-    export NACRE_ROOT=$work/other
+    export NACRE_ROOT=$work/other; rm -rf "$work/other" "$work/layout"
     [ "$("$NACRE" load -q -i "$NACRE_IMAGES/$image.$kind" | sed 's/^sha256://')" = "$id" ]
     our_ids "$id" | diff - "$work/ids.ours"
     "$NACRE" save --format oci-dir -o "$work/layout" "$id"
@@ -77,7 +77,7 @@ teardown_file() { drop_work; }
   pm load -q -i "$NACRE_IMAGES/$image.docker.tar"
   for format in docker-archive oci-archive; do
     pm save -q --format "$format" -o "$work/podman.tar" "$id"
-    export NACRE_ROOT=$work/other
+    export NACRE_ROOT=$work/other; rm -rf "$work/other" "$work/layout"
     [ "$("$NACRE" load -q -i "$work/podman.tar" | sed 's/^sha256://')" = "$id" ]
     our_ids "$id" | diff - "$work/ids.ours"
     rm -rf "$work/other" "$work/podman.tar"
