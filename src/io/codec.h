@@ -2,8 +2,8 @@
  *
  * Reading always looks at the content (RFC 1952, RFC 8878, xz file format 1.1, bzip2), never at a media type.
  * gzip   several members, trailing zeros, FEXTRA, FNAME, FCOMMENT, FHCRC; anything but zeros behind the last member
- *        is NACRE_E_BADDATA; each member's CRC and length are checked. Inflated by ISA-L; zlib is a second engine inside
- *        the same framing, and the two are held against each other: what zlib inflates, ISA-L inflates alike.
+ *        is NACRE_E_BADDATA; each member's CRC and length are checked. Inflated by ISA-L; zlib is a second engine
+ *        inside the same framing, and the two are held against each other: what zlib inflates, ISA-L inflates alike.
  * zstd   several frames, skippable frames; windows beyond 2^27 bytes (128 MiB) are NACRE_E_LIMIT.
  * xz     several streams, stream padding; what would need more than 128 MiB of memory is NACRE_E_LIMIT.
  * bzip2  several streams.

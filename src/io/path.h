@@ -11,7 +11,8 @@
 #include <sys/types.h>
 
 enum nc_path_flags {
-	NC_PATH_NO_SYMLINKS = 1,	/* a symbolic link anywhere, the last component included, is ELOOP */
+	NC_PATH_NO_SYMLINKS = 1,	/* a symbolic link anywhere, the last component included, is ELOOP; but
+					 * O_PATH | O_NOFOLLOW opens a last component that is a link, as it is */
 	NC_PATH_IN_ROOT = 2,		/* links are followed as if root were "/": absolute ones and .. stay inside.
 					 * Without it every escape is EXDEV. */
 	NC_PATH_NO_OPENAT2 = 4,		/* for tests */
