@@ -257,6 +257,23 @@ static void global_records_hold_until_they_change(void **state)
 		      GLOBAL "6 everything -> '' 0644 1000:1001 size 0/0 time -1.500000000 dev 0,0\n");
 }
 
+static void every_number_may_be_global(void **state)
+{
+	struct made made = { 0 };
+	NC_AUTO_BUF struct nc_buf records = { 0 };
+	pax_record(&records, "size", "600", 3);
+	pax_record(&records, "gid", "7", 1);
+	pax_record(&records, "SCHILY.devmajor", "9", 1);
+	pax_record(&records, "SCHILY.devminor", "8", 1);
+	made_header(&made, 'g', "pax", records.len);
+	made_payload(&made, records.data, records.len);
+	made_header(&made, '0', "f", 1);
+	made_zeros(&made, 1024);
+	made_header(&made, '3', "n", 0);
+	expect(&made, GLOBAL "0 f -> '' 0644 1000:7 size 600/600 in place time 10.000000000 dev 0,0\n"
+		      "3 n -> '' 0644 1000:7 size 0/0 time 10.000000000 dev 9,8\n");
+}
+
 static void pax_times(void **state)
 {
 	static const struct {
@@ -395,6 +412,40 @@ static void lends_contents_without_copying(void **state)
 	made_release(&endless.made);
 }
 
+/* Fails once its bytes are used up. */
+static ssize_t broken_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
+{
+	ssize_t n = pieces_next(reader, ret, err);
+	return n ? n : nc_fail(err, NACRE_E_IO, 0, "the disk is broken");
+}
+
+static void passes_on_failures_of_upstream(void **state)
+{
+	static const struct nc_reader_ops ops = { broken_next, pieces_close };
+	struct made made = { 0 };
+	made_member(&made, 'L', "././@LongLink", "name");
+	made_header(&made, '0', "f", 5);
+	made_payload(&made, "hello", 5);
+	for (size_t len = 0; len <= made.buf.len; len += 100) {
+		struct nacre_error err = { .msg = "" };
+		struct nc_tar_item item;
+		struct pieces *pieces = (struct pieces *)read_pieces(made.buf.data, len, 70);
+		pieces->reader.ops = &ops;
+		NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = &pieces->reader;
+		NC_CLEANUP(nc_tar_auto) struct nc_tar *tar = NULL;
+		assert_done(nc_tar_new(reader, &tar, &err));
+		int event;
+		while ((event = nc_tar_next(tar, &item, &err)) > 0)
+			;
+		assert_int_equal(event, NACRE_E_IO);
+		assert_string_equal(err.msg, "the disk is broken");
+		memset(&err, 0, sizeof err);
+		assert_int_equal(nc_tar_next(tar, &item, &err), NACRE_E_IO);
+		assert_string_equal(err.msg, "the disk is broken");
+	}
+	made_release(&made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,11 +461,13 @@ int main(void)
 		cmocka_unit_test(the_last_of_several_pax_headers),
 		cmocka_unit_test(pax_size_moves_the_stream),
 		cmocka_unit_test(global_records_hold_until_they_change),
+		cmocka_unit_test(every_number_may_be_global),
 		cmocka_unit_test(pax_times),
 		cmocka_unit_test(attributes_of_both_vendors),
 		cmocka_unit_test(devices_beyond_octal),
 		cmocka_unit_test(names_up_to_the_limit),
 		cmocka_unit_test(lends_contents_without_copying),
+		cmocka_unit_test(passes_on_failures_of_upstream),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

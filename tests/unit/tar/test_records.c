@@ -187,6 +187,11 @@ static void finds_lost_names_in_the_headers(void **state)
 	made_pax(&made, 'x', "path", "pax \xe9");
 	made_header(&made, '0', "short", 0);
 	lost_name(&made, "pax \xef\xbf\xbd", "pax \xe9");
+	made = (struct made){ 0 };
+	made_member(&made, 'L', "././@LongLink", "of the member before \xff");
+	made_header(&made, '5', "d", 0);
+	made_header(&made, '0', "caf\xe9", 0);
+	lost_name(&made, "caf\\ufffd", "caf\xe9");
 	/* A name that has the character by right, and headers that say something else, change nothing. */
 	made = (struct made){ 0 };
 	made_header(&made, '0', "a\xef\xbf\xbd", 0);

@@ -218,6 +218,10 @@ static void refuses_what_no_archive_holds(void **state)
 	start(&writing);
 	struct nc_entry e = entry_of(NC_ENTRY_FILE, "");
 	assert_int_equal(nc_tar_writer_entry(writing.tar, &e, &err), NACRE_E_INVALID);
+	e = entry_of(NC_ENTRY_FILE, "f");
+	e.name = "a\0b";
+	e.name_len = 3;
+	assert_int_equal(nc_tar_writer_entry(writing.tar, &e, &err), NACRE_E_INVALID);
 	e = entry_of(NC_ENTRY_META, "m");
 	assert_int_equal(nc_tar_writer_entry(writing.tar, &e, &err), NACRE_E_INVALID);
 	e = entry_of(NC_ENTRY_SYMLINK, "l");
