@@ -17,13 +17,19 @@ struct item {
 	uint64_t current, total;
 };
 
+/* What is done of one kind of work. */
+struct work {
+	char *what;
+	uint64_t bytes;
+};
+
 struct progress {
 	enum mode mode;
 	bool color;
 	struct item *active;	/* begun and not done, oldest first */
 	size_t count;
-	uint64_t done_bytes;	/* of what is done */
-	size_t done_items;
+	struct work *works;
+	size_t work_count;
 	double started, drawn;
 	unsigned lines;		/* on the terminal, to be overwritten */
 };
@@ -141,18 +147,33 @@ static void draw_bar(struct progress *progress, const struct item *item, unsigne
 	progress->lines++;
 }
 
+/* The same bytes may pass through several kinds of work: the one that has seen most of them counts. */
+static uint64_t bytes_so_far(const struct progress *progress)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < progress->work_count; i++) {
+		uint64_t bytes = progress->works[i].bytes;
+
+		for (size_t j = 0; j < progress->count; j++)
+			if (strcmp(progress->active[j].what, progress->works[i].what) == 0)
+				bytes += progress->active[j].current;
+		most = bytes > most ? bytes : most;
+	}
+	return most;
+}
+
 /* The grand total, with rate and, where the sizes are known, time left. */
 static void total_line(const struct progress *progress, char *line, size_t size)
 {
 	char done[HUMAN_MAX], rate[HUMAN_MAX], left[HUMAN_MAX];
-	uint64_t bytes = progress->done_bytes, remaining = 0;
+	uint64_t bytes = bytes_so_far(progress), remaining = 0;
 	double seconds = now() - progress->started, speed;
 	int len;
 
 	for (size_t i = 0; i < progress->count; i++) {
 		const struct item *item = &progress->active[i];
 
-		bytes += item->current;
 		remaining += item->total > item->current ? item->total - item->current : 0;
 	}
 	speed = (double)bytes / (seconds > 0.001 ? seconds : 0.001);
@@ -187,6 +208,16 @@ static struct item *find(struct progress *progress, const char *id, const char *
 		if (strcmp(progress->active[i].id, id) == 0 && strcmp(progress->active[i].what, what) == 0)
 			return &progress->active[i];
 	return NULL;
+}
+
+static struct work *work_of(struct progress *progress, const char *what)
+{
+	for (size_t i = 0; i < progress->work_count; i++)
+		if (strcmp(progress->works[i].what, what) == 0)
+			return &progress->works[i];
+	progress->works = must_grow(progress->works, progress->work_count + 1, sizeof(struct work));
+	progress->works[progress->work_count] = (struct work){ .what = must_copy(what) };
+	return &progress->works[progress->work_count++];
 }
 
 static struct item *find_or_add(struct progress *progress, const char *id, const char *what)
@@ -252,12 +283,14 @@ static void on_event(void *ctx, enum nacre_event event, const char *id, const ch
 {
 	struct progress *progress = ctx;
 	bool ends = event == NACRE_EVENT_DONE || event == NACRE_EVENT_SKIPPED;
+	struct work *work;
 	struct item *item;
 
 	id = id ? id : "";
 	what = what ? what : "";
 	if (progress->mode == MODE_JSON)
 		say_json(event, id, what, current, total);
+	work = work_of(progress, what);
 	item = find_or_add(progress, id, what);
 	item->total = total;
 	if (current > item->current)
@@ -265,8 +298,7 @@ static void on_event(void *ctx, enum nacre_event event, const char *id, const ch
 	if (ends) {
 		uint64_t bytes = item->current;
 
-		progress->done_items++;
-		progress->done_bytes += event == NACRE_EVENT_DONE ? bytes : 0;
+		work->bytes += event == NACRE_EVENT_DONE ? bytes : 0;
 		forget(progress, item);
 		if (progress->mode == MODE_TTY)
 			erase(progress);
@@ -290,12 +322,16 @@ void progress_free(struct progress *progress, bool done)
 
 	if (progress->mode == MODE_TTY)
 		erase(progress);
-	if (done && progress->done_bytes > 0 && (progress->mode == MODE_TTY || progress->mode == MODE_PLAIN)) {
+	/* what was begun and never ended, such as a stream whose layers were done one by one, is no more */
+	while (progress->count > 0)
+		forget(progress, &progress->active[progress->count - 1]);
+	if (done && bytes_so_far(progress) > 0 && (progress->mode == MODE_TTY || progress->mode == MODE_PLAIN)) {
 		total_line(progress, line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
 	}
-	while (progress->count > 0)
-		forget(progress, &progress->active[progress->count - 1]);
+	for (size_t i = 0; i < progress->work_count; i++)
+		free(progress->works[i].what);
+	free(progress->works);
 	free(progress->active);
 	free(progress);
 }

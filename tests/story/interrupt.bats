@@ -9,13 +9,19 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
 	pid=$!
 }
 
-# Until a file of the store's stage is there, so that the work has begun.
-wait_for_stage() {
-	for _ in $(seq 200); do
-		[ -n "$(find "$NACRE_ROOT/graph/_tmp" -type f -size +0 2>/dev/null | head -1)" ] && return
+# A part of big.tar goes into the pipe, which then stays open and silent. Returns when nearly all of it was taken.
+feed() {
+	{
+		head -c 2000000 big.tar
+		touch fed
+		exec sleep 20
+	} >pipe 3>&- &
+	writer=$!
+	for _ in $(seq 500); do
+		[ -e fed ] && return
 		sleep 0.02
 	done
-	echo "nothing began"
+	echo "nothing was read"
 	return 1
 }
 
@@ -26,13 +32,11 @@ wait_for_stage() {
 	before=$(store_print)
 	mkfifo pipe
 	start "$NACRE" load -q -i pipe 2>err
-	{ head -c 2000000 big.tar; sleep 5; } >pipe 3>&- &
-	writer=$!
-	wait_for_stage
+	feed
 	kill -INT $pid
 	status=0
 	wait $pid || status=$?
-	kill $writer 2>/dev/null || true
+	kill $writer
 	is "$status" 130
 	is "$(cat err)" "nacre: interrupted; the store is as it was"
 	is "$(store_print)" "$before"
@@ -44,14 +48,39 @@ wait_for_stage() {
 	make_image docker big.tar --name big:1 --big one=3000000 --layer --big two=3000000
 	mkfifo pipe
 	start "$NACRE" load -q -i pipe
-	{ head -c 2000000 big.tar; sleep 5; } >pipe 3>&- &
-	writer=$!
-	wait_for_stage
+	feed
 	kill -KILL $pid
 	wait $pid || true
-	kill $writer 2>/dev/null || true
+	kill $writer
 	is "$(nacre images -q)" ""
 	nacre load -q big.tar >/dev/null
 	is_clean
 	is "$(nacre images --format '{{.Name}}')" big:1
+}
+
+@test "Ctrl-C at any moment: the image is there whole, or not at all" {
+	make_image docker big.tar --name big:1 --big one=9000000 --layer --big two=9000000 --layer --big three=9000000
+	interrupted=0
+	for delay in 0.002 0.01 0.02 0.04 0.06 0.08 0.1 0.12 0.15 0.2; do
+		rm -rf "$NACRE_ROOT"
+		start "$NACRE" load -q -i big.tar >out 2>err
+		sleep $delay
+		kill -INT $pid 2>/dev/null || true
+		status=0
+		wait $pid || status=$?
+		[ "$status" = 0 ] || [ "$status" = 130 ]
+		if [ "$status" = 130 ]; then
+			interrupted=$((interrupted + 1))
+			is "$(nacre images -q)" ""
+			is "$(nacre graph ls -q)" ""
+		else
+			is "$(nacre images -q --no-trunc)" "$(cat out)"
+			for id in $(nacre graph ls --format '{{if eq .Kind "layer"}}{{.ID}}{{end}}'); do
+				nacre graph tar --verify "$id"
+			done
+		fi
+		[ ! -e "$NACRE_ROOT" ] || is_clean
+	done
+	echo "interrupted $interrupted times"
+	[ $interrupted -gt 0 ]
 }

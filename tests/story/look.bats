@@ -225,8 +225,11 @@ D /etc/old"
 	is "$(nacre graph register <layer.tar)" "$(sha256sum <layer.tar | cut -c 1-64)"
 	base=$(gzip <layer.tar | nacre graph register -q)
 	is "$base" "$(sha256sum <layer.tar | cut -c 1-64)"
-	echo '{"comment":"mine"}' >about.json
 	two=$(printf '%064d' 2)
+	echo '{"comment":"mine"}' >about.json
+	fails 65 nacre graph register -q --id "$two" --parent "$base" --json about.json <layer.tar
+	says parent
+	echo "{\"id\": \"$two\", \"parent\":\"$base\",\"comment\":\"mine\"}" >about.json
 	is "$(nacre graph register -q --id "$two" --parent "${base:0:8}" --json about.json <layer.tar)" "$two"
 	nacre graph raw "$two" | cmp - about.json
 	is "$(nacre graph register -q --id "$two" --parent "$base" --json about.json <layer.tar)" "$two"
