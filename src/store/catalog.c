@@ -77,11 +77,13 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
 	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
 	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",
-	[NC_ASK_USERS] = "SELECT count(*) FROM member WHERE layer = ?1",
+	/* the depth ends chains that damage has closed to a ring */
+	[NC_ASK_CHAIN] = "WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("
+			 "SELECT " NODE_COLUMNS ", 0 FROM node n WHERE n.id = ?1 UNION ALL "
+			 "SELECT " NODE_COLUMNS ", depth + 1 FROM up JOIN node n ON n.id = up.parent WHERE depth < 4096)"
+			 " SELECT id, parent, kind, size, diff_id, (SELECT count(*) FROM member WHERE layer = up.id)"
+			 " FROM up ORDER BY depth",
 	[NC_ASK_BLOB_USERS] = "SELECT image FROM blob WHERE digest = ?1 LIMIT 1",
-	[NC_ASK_CHAIN_SIZE] = "WITH RECURSIVE up(id, parent, size) AS (SELECT id, parent, size FROM node WHERE id = ?1"
-			      " UNION SELECT n.id, n.parent, n.size FROM up JOIN node n ON n.id = up.parent)"
-			      " SELECT coalesce(sum(max(size, 0)), 0) FROM up",
 	[NC_ASK_COUNTS] = "SELECT (SELECT count(*) FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR EXISTS (SELECT 1 FROM"
 			  " name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND"
 			  " c.parent <> ''))), (SELECT count(*) FROM node WHERE kind & 1), (SELECT count(*) FROM name)",

@@ -33,14 +33,14 @@ enum nc_question {
 	NC_ASK_BY_DIFF_ID,	/* digest              | id; at most one */
 	NC_ASK_BY_DOCUMENT,	/* digest              | id; all images that keep the document */
 	NC_ASK_NAMES,		/* id                  | name, manifest, index; by name */
-	NC_ASK_USERS,		/* id                  | how many images contain the layer */
+	NC_ASK_CHAIN,		/* id                  | node columns of it and its ancestors, upwards, and how many images
+				 *                       contain each */
 	NC_ASK_BLOB_USERS,	/* digest              | id; at most one */
-	NC_ASK_CHAIN_SIZE,	/* id                  | sum of the sizes of the node and its ancestors */
 	NC_ASK_COUNTS,		/*                     | images, layers, names */
 	NC_QUESTION_COUNT
 };
-/* The node columns. */
-enum { NC_COL_ID, NC_COL_PARENT, NC_COL_KIND, NC_COL_SIZE, NC_COL_DIFF_ID, NC_NODE_COLUMNS };
+/* The node columns; users only in a chain. */
+enum { NC_COL_ID, NC_COL_PARENT, NC_COL_KIND, NC_COL_SIZE, NC_COL_DIFF_ID, NC_COL_USERS };
 
 struct nc_rows {
 	size_t count;		/* of rows */

@@ -17,7 +17,7 @@ struct image {
 	char **names, **digests;	/* end with NULL */
 	struct nacre_layer_info *layers;
 	struct nacre_history_info *history;
-	struct nc_v1_image **ancestors;	/* of 2015: what its history points into, lowest first; the last is v1 */
+	struct nc_v1_image **ancestors;	/* of 2015: what its history points into, oldest first */
 	char **commands;
 	size_t ancestor_count;
 };
@@ -185,60 +185,30 @@ static int read_documents(struct nacre_store *store, struct image *image, bool l
 
 /* --- layers -------------------------------------------------------------------------------------------------------- */
 
-static int read_layer(struct nacre_store *store, const char *id, struct nacre_layer_info *ret, char *ret_parent,
-		      bool *ret_there, struct nacre_error *err)
-{
-	NC_AUTO_ROWS struct nc_rows rows = { 0 };
-	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	int code = nc_node_read_brief(store->graph, id, &facts, err);
-	if (code == NACRE_E_NOTFOUND)
-		return nc_fail(err, NACRE_E_CORRUPT, 0, "layer %.12s is missing", id);
-	if (code == 0)
-		code = nc_catalog_ask(store->catalog, NC_ASK_USERS, id, NULL, &rows, err);
-	if (code < 0)
-		return code;
-	*ret = (struct nacre_layer_info){ .size = facts.size > 0 ? (uint64_t)facts.size : 0 };
-	memcpy(ret->chain_id, id, NC_HEX_ID);
-	strcpy(ret->diff_id, facts.diff_id);
-	ret->users = (unsigned)nc_rows_number(&rows, 0, 0);
-	if (!ret->users)	/* an image of 2015 is its own layer */
-		ret->users = 1;
-	memcpy(ret_parent, facts.parent, NC_HEX_ID);
-	*ret_there = facts.kind & NC_NODE_LAYER;
-	return 0;
-}
-
-/* From top upwards; room for count layers. Nodes without one are passed over. */
+/* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed over. */
 static int read_layers(struct nacre_store *store, struct image *image, const char *top, struct nacre_error *err)
 {
-	char at[NC_HEX_ID];
-	size_t cap = 0, count = 0;
-	memcpy(at, top, *top ? NC_HEX_ID : 1);
-	for (int depth = 0; *at; depth++) {
-		struct nacre_layer_info layer;
-		bool there = false;
-		if (depth >= NC_DEPTH_MAX)
-			return nc_fail(err, NACRE_E_CORRUPT, 0, "more than %d ancestors", NC_DEPTH_MAX);
-		int code = read_layer(store, at, &layer, at, &there, err);
-		if (code < 0)
-			return code;
-		if (count == cap) {
-			cap = cap ? cap * 2 : 16;
-			struct nacre_layer_info *more = nc_realloc_array(image->layers, cap, sizeof *more);
-			if (!more)
-				return nc_nomem(err);
-			image->layers = more;
-		}
-		if (there)
-			image->layers[count++] = layer;
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_catalog_ask(store->catalog, NC_ASK_CHAIN, top, NULL, &rows, err);
+	if (code < 0)
+		return code;
+	if (*top && (!rows.count || *nc_rows_text(&rows, rows.count - 1, NC_COL_PARENT)))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: a layer is missing", image->face.id);
+	image->layers = nc_realloc_array(NULL, rows.count, sizeof *image->layers);
+	if (!image->layers)
+		return nc_nomem(err);
+	size_t count = 0;
+	for (size_t i = rows.count; i-- > 0;) {
+		int64_t size = nc_rows_number(&rows, i, NC_COL_SIZE), users = nc_rows_number(&rows, i, NC_COL_USERS);
+		if (!(nc_rows_number(&rows, i, NC_COL_KIND) & NC_NODE_LAYER))
+			continue;
+		struct nacre_layer_info *layer = &image->layers[count++];
+		*layer = (struct nacre_layer_info){ .size = size > 0 ? (uint64_t)size : 0 };
+		strncpy(layer->chain_id, nc_rows_text(&rows, i, NC_COL_ID), sizeof layer->chain_id - 1);
+		strncpy(layer->diff_id, nc_rows_text(&rows, i, NC_COL_DIFF_ID), sizeof layer->diff_id - 1);
+		layer->users = users ? (unsigned)users : 1;	/* an image of 2015 is its own layer */
+		image->face.size += layer->size;
 	}
-	for (size_t i = 0; i < count / 2; i++) {
-		struct nacre_layer_info swap = image->layers[i];
-		image->layers[i] = image->layers[count - 1 - i];
-		image->layers[count - 1 - i] = swap;
-	}
-	for (size_t i = 0; i < count; i++)
-		image->face.size += image->layers[i].size;
 	image->face.layers = image->layers;
 	image->face.layer_count = count;
 	return 0;
@@ -350,52 +320,46 @@ static int read_v1(struct nacre_store *store, const char *id, struct nc_v1_image
 	return code < 0 ? code : nc_v1_image_parse(json, len, ret, err);
 }
 
+static int read_v1_line(struct nacre_store *store, struct image *image, const struct nc_rows *rows, size_t row,
+			struct nacre_error *err)
+{
+	struct nc_v1_image *v1 = NULL;
+	size_t at = image->ancestor_count;
+	int code = read_v1(store, nc_rows_text(rows, row, NC_COL_ID), &v1, err);
+	if (code < 0)
+		return code;
+	image->ancestors[image->ancestor_count++] = v1;
+	image->commands[at] = join_words(v1->container_cmd);
+	image->commands[at + 1] = NULL;
+	if (!image->commands[at])
+		return nc_nomem(err);
+	int64_t size = nc_rows_number(rows, row, NC_COL_SIZE);
+	image->history[at] = (struct nacre_history_info){
+		.created = v1->created_sec, .created_by = image->commands[at], .author = v1->author,
+		.comment = v1->comment, .size = size > 0 ? (uint64_t)size : 0,
+		.empty_layer = !(nc_rows_number(rows, row, NC_COL_KIND) & NC_NODE_LAYER),
+	};
+	return 0;
+}
+
 /* Each ancestor is a line of history, the oldest first. */
 static int read_v1_history(struct nacre_store *store, struct image *image, struct nacre_error *err)
 {
-	size_t count = 0;
-	char ids[2][NC_HEX_ID];
-	memcpy(ids[0], image->face.id, NC_HEX_ID);
-	for (; *ids[0]; count++) {	/* how many */
-		struct nc_node_facts facts = { 0 };
-		int code = count < NC_DEPTH_MAX ? nc_node_read_brief(store->graph, ids[0], &facts, err)
-						: nc_fail(err, NACRE_E_CORRUPT, 0, "too many ancestors");
-		if (code < 0)
-			return code;
-		memcpy(ids[0], facts.parent, NC_HEX_ID);
-	}
-	image->history = nc_realloc_array(NULL, count, sizeof *image->history);
-	image->ancestors = nc_realloc_array(NULL, count, sizeof *image->ancestors);
-	image->commands = nc_realloc_array(NULL, count + 1, sizeof *image->commands);
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_catalog_ask(store->catalog, NC_ASK_CHAIN, image->face.id, NULL, &rows, err);
+	if (code < 0)
+		return code;
+	image->history = nc_realloc_array(NULL, rows.count, sizeof *image->history);
+	image->ancestors = nc_realloc_array(NULL, rows.count, sizeof(struct nc_v1_image *));
+	image->commands = nc_realloc_array(NULL, rows.count + 1, sizeof(char *));
 	if (!image->history || !image->ancestors || !image->commands)
 		return nc_nomem(err);
 	image->commands[0] = NULL;
-	memcpy(ids[0], image->face.id, NC_HEX_ID);
-	for (size_t i = 0; i < count; i++) {
-		struct nacre_history_info *line = &image->history[count - 1 - i];
-		struct nacre_layer_info layer = { 0 };
-		bool there = false;
-		struct nc_v1_image *v1 = NULL;
-		int code = read_v1(store, ids[0], &v1, err);
-		if (code == 0)
-			image->ancestors[image->ancestor_count++] = v1;
-		if (code == 0)
-			code = read_layer(store, ids[0], &layer, ids[1], &there, err);
-		if (code < 0)
-			return code;
-		image->commands[i] = join_words(v1->container_cmd);
-		image->commands[i + 1] = NULL;
-		if (!image->commands[i])
-			return nc_nomem(err);
-		*line = (struct nacre_history_info){
-			.created = v1->created_sec, .created_by = image->commands[i], .author = v1->author,
-			.comment = v1->comment, .empty_layer = !there, .size = there ? layer.size : 0,
-		};
-		memcpy(ids[0], ids[1], NC_HEX_ID);
-	}
+	for (size_t i = rows.count; code == 0 && i-- > 0;)
+		code = read_v1_line(store, image, &rows, i, err);
 	image->face.history = image->history;
-	image->face.history_count = count;
-	return 0;
+	image->face.history_count = image->ancestor_count;
+	return code;
 }
 
 static int read_old(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)

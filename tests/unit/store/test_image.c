@@ -327,7 +327,6 @@ static void kept_blobs_live_as_long_as_their_images(void **state)
 	struct nc_digest manifest_digest = digest_of(&manifest), resolved;
 	assert_string_equal(image->digests[0], nc_digest_text(&manifest_digest, text));
 	nacre_image_free(image);
-	NC_AUTO_FREE char *found = NULL;
 	char by_digest[NC_REFERENCE_TEXT];
 	snprintf(by_digest, sizeof by_digest, "x@%s", text);
 	assert_done(nc_store_resolve(fixture->store, by_digest, id, &resolved, &err));
