@@ -1,4 +1,5 @@
-/* docker-archive of every age: whatever comes, each image that is offered is whole, and its layers can be asked for. */
+/* docker-archive of every age: whatever comes, each image that is offered is whole, and its layers can be asked
+ * for. */
 #include "io/fd.h"
 #include "transport/places.h"
 

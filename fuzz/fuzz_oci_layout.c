@@ -1,6 +1,6 @@
-/* An OCI layout in an archive. The input is a list of documents, each ended by a NUL: the first is index.json, the others
- * are blobs, named by their digests as they must be. So that a mutation does not break every digest, a byte 1 and a digit
- * in a document stand for the digest and size of a later one. */
+/* An OCI layout in an archive. The input is a list of documents, each ended by a NUL: the first is index.json, the
+ * others are blobs, named by their digests as they must be. So that a mutation does not break every digest, a byte
+ * 1 and a digit in a document stand for the digest and size of a later one. */
 #include "base/buf.h"
 #include "io/fd.h"
 #include "tar/write.h"

@@ -305,7 +305,8 @@ static const struct nc_member *first_link(const struct nc_archive *archive, cons
 static int follow(const struct nc_member *link, char **path, size_t len, struct nacre_error *err)
 {
 	const char *slash = strrchr(link->name, '/');
-	size_t dir = link->type == NC_ENTRY_SYMLINK && link->link[0] != '/' && slash ? (size_t)(slash - link->name) : 0;
+	size_t dir =
+		link->type == NC_ENTRY_SYMLINK && link->link[0] != '/' && slash ? (size_t)(slash - link->name) : 0;
 	NC_AUTO_BUF struct nc_buf joined = NC_BUF_INIT(4 * NC_TAR_NAME_MAX);
 	int code = nc_buf_add(&joined, link->name, dir, err);
 	if (code >= 0)

@@ -1,8 +1,8 @@
 /* A tar archive whose members are read in any order.
  *
- * A plain regular file is indexed by its headers, seeking over what lies between; a pipe or a compressed file is first
- * laid aside plain in a spool file and indexed meanwhile. Names are looked up in the index alone: none ever reaches a
- * file system. When a name comes twice the later member stands, as when the archive is unpacked. */
+ * A plain regular file is indexed by its headers, seeking over what lies between; a pipe or a compressed file is
+ * first laid aside plain in a spool file and indexed meanwhile. Names are looked up in the index alone: none ever
+ * reaches a file system. When a name comes twice the later member stands, as when the archive is unpacked. */
 #ifndef NC_TRANSPORT_ARCHIVE_H
 #define NC_TRANSPORT_ARCHIVE_H
 
@@ -34,8 +34,8 @@ NC_DEFINE_CLEANUP(nc_archive_auto, struct nc_archive *, nc_archive_free)
 size_t nc_archive_count(const struct nc_archive *archive);
 const struct nc_member *nc_archive_at(const struct nc_archive *archive, size_t i);
 
-/* The file that name means, links followed inside the archive (at most 40). NACRE_E_NOTFOUND; NACRE_E_BADDATA for what
- * is no file, loops, and names that lead out of the archive. ret lives as long as the archive. */
+/* The file that name means, links followed inside the archive (at most 40). NACRE_E_NOTFOUND; NACRE_E_BADDATA for
+ * what is no file, loops, and names that lead out of the archive. ret lives as long as the archive. */
 int nc_archive_find(const struct nc_archive *archive, const char *name, const struct nc_member **ret,
 		    struct nacre_error *err);
 /* Whether there is a member of that very name. */
@@ -43,8 +43,8 @@ bool nc_archive_has(const struct nc_archive *archive, const char *name);
 /* The content of what nc_archive_find found. */
 int nc_archive_content(const struct nc_archive *archive, const struct nc_member *member, struct nc_reader **ret,
 		       struct nacre_error *err);
-/* The whole content of a document; given (free()), NUL-terminated. One that no digest vouches for must not come twice:
- * NACRE_E_BADDATA. */
+/* The whole content of a document; given (free()), NUL-terminated. One that no digest vouches for must not come
+ * twice: NACRE_E_BADDATA. */
 int nc_archive_document(const struct nc_archive *archive, const char *name, size_t max, char **ret, size_t *ret_len,
 			struct nacre_error *err);
 

@@ -1,5 +1,5 @@
-/* Writing an archive of an image: plain files in the order in which they are added, all with one time and mode, so that
- * the same files give the same bytes. A regular file appears under its name at the commit. */
+/* Writing an archive of an image: plain files in the order in which they are added, all with one time and mode, so
+ * that the same files give the same bytes. A regular file appears under its name at the commit. */
 #ifndef NC_TRANSPORT_ARCHIVE_SAVE_H
 #define NC_TRANSPORT_ARCHIVE_SAVE_H
 

@@ -151,7 +151,8 @@ int nc_blobs_document(const struct nc_blobs *blobs, const struct nc_digest *dige
 	return code < 0 ? nc_wrap(err, code, "%s %s", what, text) : 0;
 }
 
-int nc_blobs_file(const struct nc_blobs *blobs, const char *name, char **ret, size_t *ret_len, struct nacre_error *err)
+int nc_blobs_file(const struct nc_blobs *blobs, const char *name, char **ret, size_t *ret_len,
+		  struct nacre_error *err)
 {
 	if (blobs->archive)
 		return nc_archive_document(blobs->archive, name, NC_DOCUMENT_MAX, ret, ret_len, err);

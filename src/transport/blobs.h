@@ -16,8 +16,8 @@ enum nc_blobs_shape {
 	NC_BLOBS_FLAT,		/* <hex> */
 };
 
-/* dir is taken, also on failure. Files are opened by names made of digests alone, beneath dir; links that lead out of it
- * are refused. */
+/* dir is taken, also on failure. Files are opened by names made of digests alone, beneath dir; links that lead out
+ * of it are refused. */
 int nc_blobs_of_dir(int dir, enum nc_blobs_shape shape, struct nc_blobs **ret, struct nacre_error *err);
 /* archive is borrowed. */
 int nc_blobs_of_archive(const struct nc_archive *archive, struct nc_blobs **ret, struct nacre_error *err);
@@ -35,6 +35,7 @@ bool nc_blobs_has(const struct nc_blobs *blobs, const struct nc_digest *digest);
 int nc_blobs_document(const struct nc_blobs *blobs, const struct nc_digest *digest, uint64_t size, const char *what,
 		      char **ret, struct nacre_error *err);
 /* A document with a fixed name: index.json, oci-layout, manifest.json. NACRE_E_NOTFOUND. */
-int nc_blobs_file(const struct nc_blobs *blobs, const char *name, char **ret, size_t *ret_len, struct nacre_error *err);
+int nc_blobs_file(const struct nc_blobs *blobs, const char *name, char **ret, size_t *ret_len,
+		  struct nacre_error *err);
 
 #endif

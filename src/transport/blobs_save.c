@@ -124,8 +124,8 @@ static struct nc_blobs_out *out_new(struct nacre_store *store)
 	return NULL;
 }
 
-int nc_blobs_out_dir(const char *path, enum nc_blobs_shape shape, struct nacre_store *store, struct nc_blobs_out **ret,
-		     struct nacre_error *err)
+int nc_blobs_out_dir(const char *path, enum nc_blobs_shape shape, struct nacre_store *store,
+		     struct nc_blobs_out **ret, struct nacre_error *err)
 {
 	struct nc_blobs_out *out = out_new(store);
 	if (!out)
@@ -228,7 +228,8 @@ static void archive_name(const struct nc_digest *digest, char ret[16 + NC_DIGEST
 {
 	char text[NC_DIGEST_TEXT], hex[NC_DIGEST_TEXT];
 	nc_digest_text(digest, text);
-	snprintf(ret, 16 + NC_DIGEST_TEXT, "blobs/%.*s/%s", (int)strcspn(text, ":"), text, nc_digest_hex(digest, hex));
+	snprintf(ret, 16 + NC_DIGEST_TEXT, "blobs/%.*s/%s", (int)strcspn(text, ":"), text,
+		 nc_digest_hex(digest, hex));
 }
 
 int nc_blobs_out_document(struct nc_blobs_out *out, const void *bytes, size_t len, struct nc_digest *ret,
@@ -353,8 +354,9 @@ static int write_stream(const struct nc_offer_layer *layer, enum nc_codec codec,
 }
 
 /* The same into a file, which is hashed and finished. */
-static int write_file(int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw, struct nc_reader *blob,
-		      struct done_layer *ret, struct nc_digest *ret_diff_id, struct nacre_error *err)
+static int write_file(int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
+		      struct nc_reader *blob, struct done_layer *ret, struct nc_digest *ret_diff_id,
+		      struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *taken = blob;
 	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
@@ -436,9 +438,9 @@ int nc_blobs_out_layer(struct nc_blobs_out *out, const struct nc_offer_layer *la
 	if (code < 0)
 		return code;
 	enum nc_codec codec = settle_codec(wish, comes);
-	code = out->archive ? layer_to_archive(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id,
-					       err)
-			    : layer_to_dir(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id, err);
+	code = out->archive
+		       ? layer_to_archive(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id, err)
+		       : layer_to_dir(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id, err);
 	if (code >= 0)
 		code = note_layer(out, ret_diff_id, &done, err);
 	if (code < 0)

@@ -1,9 +1,9 @@
-/* Writing a place that holds blobs by digest: an OCI layout, as a directory or as an archive, or a directory of the dir:
- * transport. The writing twin of blobs.h.
+/* Writing a place that holds blobs by digest: an OCI layout, as a directory or as an archive, or a directory of the
+ * dir: transport. The writing twin of blobs.h.
  *
- * A directory that is not there is made beside its place under a hidden name and renamed at the commit. An OCI layout
- * that is there is added to: blobs first, index.json last, by one rename. A directory of the dir: transport that is
- * there is exchanged whole. */
+ * A directory that is not there is made beside its place under a hidden name and renamed at the commit. An OCI
+ * layout that is there is added to: blobs first, index.json last, by one rename. A directory of the dir: transport
+ * that is there is exchanged whole. */
 #ifndef NC_TRANSPORT_BLOBS_SAVE_H
 #define NC_TRANSPORT_BLOBS_SAVE_H
 
@@ -14,8 +14,8 @@
 struct nc_blobs_out;
 
 /* NACRE_E_EXISTS when something else is there. */
-int nc_blobs_out_dir(const char *path, enum nc_blobs_shape shape, struct nacre_store *store, struct nc_blobs_out **ret,
-		     struct nacre_error *err);
+int nc_blobs_out_dir(const char *path, enum nc_blobs_shape shape, struct nacre_store *store,
+		     struct nc_blobs_out **ret, struct nacre_error *err);
 int nc_blobs_out_archive(const char *path, struct nacre_store *store, struct nc_blobs_out **ret,
 			 struct nacre_error *err);
 void nc_blobs_out_free(struct nc_blobs_out *out);
@@ -30,8 +30,8 @@ struct nc_blobs_wish {
 	bool docker;			/* media types */
 	enum nacre_compression compression;	/* AUTO: as it comes, if there is a media type for that */
 };
-/* 1 when the layer is there already, as wished; ret (media_type static) then tells what it is. What an existing layout
- * holds under a digest is believed only after it was read. */
+/* 1 when the layer is there already, as wished; ret (media_type static) then tells what it is. What an existing
+ * layout holds under a digest is believed only after it was read. */
 int nc_blobs_out_has(struct nc_blobs_out *out, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
 		     struct nc_descriptor *ret, struct nacre_error *err);
 /* Writes it (blob is taken) and tells what it became. */

@@ -211,7 +211,8 @@ static int announce_images(const struct nc_copy *copy, struct nc_source *source,
 	return 0;
 }
 
-int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, struct nacre_error *err)
+int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
+		   struct nacre_error *err)
 {
 	size_t count = source->ops->count(source);
 	if (count > 1 && (copy->rename || copy->options->name))
@@ -251,8 +252,8 @@ int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_co
 	return 0;
 }
 
-int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options, struct nc_source_wish *ret,
-			struct nacre_error *err)
+int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options,
+			struct nc_source_wish *ret, struct nacre_error *err)
 {
 	*ret = (struct nc_source_wish){
 		.store = store, .spool = { store, -1 }, .rest = "", .all = options->all_images,
@@ -267,8 +268,8 @@ int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_optio
 
 /* --- nacre_copy ------------------------------------------------------------------------------------------------- */
 
-static int open_sink(const struct nc_place *place, struct nacre_store *store, const struct nacre_copy_options *options,
-		     struct nc_sink **ret, struct nacre_error *err)
+static int open_sink(const struct nc_place *place, struct nacre_store *store,
+		     const struct nacre_copy_options *options, struct nc_sink **ret, struct nacre_error *err)
 {
 	const struct nc_sink_wish wish = {
 		.store = store, .tag = place->rest, .compression = options->compression, .blobs = options->blobs,

@@ -12,14 +12,15 @@ struct nc_copy {
 };
 
 /* Every image of source to sink, without the commit. */
-int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, struct nacre_error *err);
+int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
+		   struct nacre_error *err);
 
 /* Options of any age, NULL too, as ours. NACRE_E_INVALID. */
 int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,
 			 struct nacre_error *err);
 /* What a source is asked for; rest and spool stay to be set. */
-int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options, struct nc_source_wish *ret,
-			struct nacre_error *err);
+int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options,
+			struct nc_source_wish *ret, struct nacre_error *err);
 /* A name made full; room for NC_REFERENCE_TEXT bytes. NACRE_E_INVALID for a digest. */
 int nc_full_name(const char *text, char *ret, struct nacre_error *err);
 

@@ -36,7 +36,8 @@ static int open_path(const char *path, int oflags, int *ret_fd, struct nacre_err
 static int open_archive(const char *path, int fd, const struct nc_source_wish *wish, struct nc_archive **ret,
 			struct nacre_error *err)
 {
-	return nc_archive_open(fd, strcmp(path, "-") ? path : "standard input", &wish->spool, wish->progress, ret, err);
+	return nc_archive_open(fd, strcmp(path, "-") ? path : "standard input", &wish->spool, wish->progress, ret,
+			       err);
 }
 
 /* --- kinds of archive ------------------------------------------------------------------------------------------- */
@@ -77,9 +78,11 @@ static int open_docker_archive(struct nc_archive *archive, const struct nc_sourc
 		return nc_docker_v1_load_open(archive, wish, ret, err);
 	if (is_oci(archive))
 		return open_oci_archive(archive, wish, ret, err);
-	bool root = nc_archive_has(archive, "etc") || nc_archive_has(archive, "bin") || nc_archive_has(archive, "usr");
+	bool root =
+		nc_archive_has(archive, "etc") || nc_archive_has(archive, "bin") || nc_archive_has(archive, "usr");
 	nc_archive_free(archive);
-	return nc_fail(err, NACRE_E_BADDATA, 0, "holds no image: neither manifest.json nor index.json nor repositories%s",
+	return nc_fail(err, NACRE_E_BADDATA, 0,
+		       "holds no image: neither manifest.json nor index.json nor repositories%s",
 		       root ? "; it looks like a root file system, which import takes" : "");
 }
 

@@ -1,6 +1,6 @@
-/* docker-archive since Docker 1.10: manifest.json lists images by config and layers, all of them members of the archive.
- * Layers may be symbolic or hard links to one another and compressed. Recent ones are OCI layouts besides: then the OCI
- * manifest that has an image's config tells its blobs, and its exact bytes travel with the image. */
+/* docker-archive since Docker 1.10: manifest.json lists images by config and layers, all of them members of the
+ * archive. Layers may be symbolic or hard links to one another and compressed. Recent ones are OCI layouts besides:
+ * then the OCI manifest that has an image's config tells its blobs, and its exact bytes travel with the image. */
 #include "base/map.h"
 #include "image/field.h"
 #include "image/gojson.h"
@@ -130,7 +130,8 @@ static int read_manifest(struct docker_source *self, const struct nc_digest *con
 		return 0;
 	NC_AUTO_FREE char *bytes = NULL;
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
-	int code = nc_layout_manifest(self->blobs, &item->digest, item->size, item->media_type, &bytes, &manifest, err);
+	int code =
+		nc_layout_manifest(self->blobs, &item->digest, item->size, item->media_type, &bytes, &manifest, err);
 	if (code < 0 || !is_whole(self, manifest))
 		return code;
 	return nc_offer_box_manifest(&self->box, NC_GIVE(bytes), item->size, NC_GIVE(manifest), err);
@@ -147,8 +148,8 @@ static int read_layers(struct docker_source *self, const json_t *image, struct n
 	while (self->layers[count])
 		count++;
 	if (count != self->box.offer.layer_count)
-		return nc_fail(err, NACRE_E_BADDATA, 0, "manifest.json has %zu layers, the config %zu diff IDs", count,
-			       self->box.offer.layer_count);
+		return nc_fail(err, NACRE_E_BADDATA, 0, "manifest.json has %zu layers, the config %zu diff IDs",
+			       count, self->box.offer.layer_count);
 	return 0;
 }
 

@@ -48,8 +48,8 @@ static int docker_has(struct nc_sink *sink, size_t layer, struct nacre_error *er
 }
 
 /* The length of the tar stands before it: where nobody knows it yet, the layer is kept aside. */
-static int write_layer(struct docker_sink *self, const struct nc_offer_layer *layer, struct nc_flow *flow, uint64_t size,
-		       struct nacre_error *err)
+static int write_layer(struct docker_sink *self, const struct nc_offer_layer *layer, struct nc_flow *flow,
+		       uint64_t size, struct nacre_error *err)
 {
 	char hex[NC_DIGEST_TEXT], name[NC_DIGEST_TEXT + 8];
 	snprintf(name, sizeof name, "%s.tar", nc_digest_hex(&layer->diff_id, hex));

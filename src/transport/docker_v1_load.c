@@ -184,7 +184,8 @@ static int v1_layer(struct nc_source *source, size_t layer, struct nc_reader **r
 	return nc_archive_content(self->archive, member, ret, err);
 }
 
-static int v1_learned(struct nc_source *source, size_t layer, const struct nc_digest *diff_id, struct nacre_error *err)
+static int v1_learned(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
+		      struct nacre_error *err)
 {
 	struct v1_source *self = (struct v1_source *)source;
 	if (self->chain[layer]->diff_id.alg)
@@ -320,7 +321,8 @@ static int add_name(struct v1_source *self, const char *repository, const char *
 	char full[NC_REFERENCE_TEXT];
 	int code = json_is_string(id) ? nc_reference_parse_bare(repository, &reference, err) : 0;
 	if (!json_is_string(id))
-		return nc_fail(err, NACRE_E_BADDATA, 0, "repositories: '%s' has something other than an ID", repository);
+		return nc_fail(err, NACRE_E_BADDATA, 0, "repositories: '%s' has something other than an ID",
+			       repository);
 	if (code < 0)
 		return nc_wrap(err, NACRE_E_BADDATA, "repositories");
 	if (*reference.tag || *reference.digest || !nc_tag_valid(tag))

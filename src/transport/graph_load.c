@@ -1,5 +1,5 @@
-/* The store as a source of one image. Where its manifest and all the blobs of that were kept, they are offered as they
- * came; else the layers are plain tars, each its own blob. */
+/* The store as a source of one image. Where its manifest and all the blobs of that were kept, they are offered as
+ * they came; else the layers are plain tars, each its own blob. */
 #include "image/reference.h"
 #include "transport/offer.h"
 #include "transport/places.h"

@@ -1,7 +1,8 @@
 /* The store as a sink: layers become nodes, configs images.
  *
- * Where there are several images, the locks of all their IDs are taken before the first begins, by depth and then by ID:
- * so does everybody, and nobody waits for one who waits for him. A single image's chain is in that order by itself. */
+ * Where there are several images, the locks of all their IDs are taken before the first begins, by depth and then
+ * by ID: so does everybody, and nobody waits for one who waits for him. A single image's chain is in that order by
+ * itself. */
 #include "base/map.h"
 #include "transport/flow.h"
 #include "transport/image_save.h"
@@ -221,7 +222,8 @@ static int graph_layer(struct nc_sink *sink, size_t layer, struct nc_reader *blo
 	if (code < 0)
 		nc_reader_close(blob);
 	else
-		code = code ? compare(self, layer, blob, ret_diff_id, err) : bring(self, layer, blob, ret_diff_id, err);
+		code = code ? compare(self, layer, blob, ret_diff_id, err)
+			    : bring(self, layer, blob, ret_diff_id, err);
 	return code < 0 ? code : nc_map_set(self->kept, id, NC_HEX_ID - 1, self, NULL, err);
 }
 

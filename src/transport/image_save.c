@@ -41,7 +41,8 @@ int nc_image_out_begin(struct nc_image_out *image, const struct nc_offer *offer,
 	if (!offer->manifest)
 		return 0;
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
-	int code = nc_manifest_parse(offer->manifest, offer->manifest_len, offer->manifest_media_type, &manifest, err);
+	int code =
+		nc_manifest_parse(offer->manifest, offer->manifest_len, offer->manifest_media_type, &manifest, err);
 	if (code < 0)
 		return code;
 	image->wish.as_it_comes = can_keep_manifest(image, manifest, keep_docker);

@@ -41,8 +41,9 @@ static int64_t creation_time(const struct nacre_import_options *options)
 	return getenv("SOURCE_DATE_EPOCH") ? nc_output_time() : (int64_t)time(NULL);
 }
 
-static int make_config(const char *path, const struct nacre_import_options *options, const struct nc_platform *platform,
-		       const struct nc_digest *diff_id, char **ret, size_t *ret_len, struct nacre_error *err)
+static int make_config(const char *path, const struct nacre_import_options *options,
+		       const struct nc_platform *platform, const struct nc_digest *diff_id, char **ret,
+		       size_t *ret_len, struct nacre_error *err)
 {
 	size_t changes = 0;
 	while (options->changes && options->changes[changes])
@@ -104,8 +105,8 @@ static int import(struct nacre_store *store, const char *path, const struct nacr
 	return 0;
 }
 
-int nacre_import(struct nacre_store *store, const char *path, const struct nacre_import_options *options, char *ret_id,
-		 struct nacre_error *err)
+int nacre_import(struct nacre_store *store, const char *path, const struct nacre_import_options *options,
+		 char *ret_id, struct nacre_error *err)
 {
 	struct nacre_import_options taken;
 	struct nc_platform platform;

@@ -93,8 +93,8 @@ static bool is_document(const struct nc_descriptor *item)
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
-/* The full name that a descriptor's annotations give, "" when they give none: a tag alone says nothing of what it is a
- * tag of. */
+/* The full name that a descriptor's annotations give, "" when they give none: a tag alone says nothing of what it
+ * is a tag of. */
 static void name_of(const struct nc_descriptor *item, char ret[NC_REFERENCE_TEXT])
 {
 	struct nc_reference reference;
@@ -292,7 +292,8 @@ static int walk_groups(struct walk *walk, const struct ordered *picked, size_t c
 		return nc_nomem(err);
 	for (size_t from = 0; from < count;) {
 		struct nc_manifest group = { .kind = NC_DOC_INDEX, .items = items };
-		while (from + group.item_count < count && picked[from + group.item_count].group == picked[from].group) {
+		while (from + group.item_count < count &&
+		       picked[from + group.item_count].group == picked[from].group) {
 			items[group.item_count] = picked[from + group.item_count].item;
 			group.item_count++;
 		}

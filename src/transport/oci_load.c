@@ -64,7 +64,8 @@ static int oci_image(struct nc_source *source, size_t i, const struct nc_offer *
 	if (code >= 0)
 		code = read_config(self, manifest, err);
 	if (code >= 0)
-		code = nc_offer_box_manifest(&self->box, NC_GIVE(bytes), image->manifest_size, NC_GIVE(manifest), err);
+		code = nc_offer_box_manifest(&self->box, NC_GIVE(bytes), image->manifest_size, NC_GIVE(manifest),
+					     err);
 	if (code >= 0)
 		code = read_index(self, image, err);
 	if (code >= 0 && self->platform_asked)

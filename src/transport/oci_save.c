@@ -1,6 +1,6 @@
-/* OCI layouts, as directories and archives. In index.json an image stands once for each of its names, with the tag as
- * org.opencontainers.image.ref.name and the full name as io.containerd.image.name, as docker and containerd write them;
- * once alone when it has none, or under the tag that was asked for. */
+/* OCI layouts, as directories and archives. In index.json an image stands once for each of its names, with the tag
+ * as org.opencontainers.image.ref.name and the full name as io.containerd.image.name, as docker and containerd
+ * write them; once alone when it has none, or under the tag that was asked for. */
 #include "base/map.h"
 #include "image/gojson.h"
 #include "image/reference.h"
@@ -47,8 +47,8 @@ static const char *annotation(const json_t *item, const char *key)
 	return value ? value : "";
 }
 
-/* What a new descriptor stands for: one that stood for the same goes. Two images of one tag and of different names are
- * different things. */
+/* What a new descriptor stands for: one that stood for the same goes. Two images of one tag and of different names
+ * are different things. */
 static int key_of(const char *kind, const char *text, struct nc_buf *ret, struct nacre_error *err)
 {
 	nc_buf_clear(ret);

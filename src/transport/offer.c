@@ -99,8 +99,8 @@ int nc_manifest_check_image(const struct nc_manifest *manifest, struct nacre_err
 			continue;
 		if (strstr(type, "foreign") || strstr(type, "nondistributable"))
 			return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
-				       "layer %zu is a foreign one ('%s'): its bytes do not travel with the image", i + 1,
-				       type);
+				       "layer %zu is a foreign one ('%s'): its bytes do not travel with the image",
+				       i + 1, type);
 		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "layer %zu is '%s', which is no layer", i + 1, type);
 	}
 	return 0;

@@ -6,7 +6,7 @@
 #include "transport/blobs.h"
 #include "transport/transport.h"
 
-/* --- sources ----------------------------------------------------------------------------------------------------- */
+/* --- sources ---------------------------------------------------------------------------------------------------- */
 
 struct nc_source_wish {
 	struct nacre_store *store;	/* may be NULL */
@@ -43,7 +43,7 @@ int nc_one_alone(size_t count, const struct nc_source_wish *wish, struct nacre_e
 /* NACRE_E_NOTFOUND when an image is for another platform than the wanted one. */
 int nc_platform_check(const struct nc_config *config, const struct nc_platform *wanted, struct nacre_error *err);
 
-/* --- sinks ------------------------------------------------------------------------------------------------------- */
+/* --- sinks ------------------------------------------------------------------------------------------------------ */
 
 struct nc_sink_wish {
 	struct nacre_store *store;	/* may be NULL */
@@ -56,7 +56,8 @@ int nc_docker_save_open(const char *path, const struct nc_sink_wish *wish, struc
 			struct nacre_error *err);
 int nc_oci_save_open(const char *path, bool archive, const struct nc_sink_wish *wish, struct nc_sink **ret,
 		     struct nacre_error *err);
-int nc_dir_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err);
+int nc_dir_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret,
+		     struct nacre_error *err);
 int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err);
 
 #endif

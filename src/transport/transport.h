@@ -1,5 +1,6 @@
-/* Transports: places that images come from and go to. Everything in or out is a copy from a source to a sink; the store
- * is one of each. Nothing in a source becomes visible at the sink before its digests, sizes and diff IDs are proved. */
+/* Transports: places that images come from and go to. Everything in or out is a copy from a source to a sink; the
+ * store is one of each. Nothing in a source becomes visible at the sink before its digests, sizes and diff IDs are
+ * proved. */
 #ifndef NC_TRANSPORT_TRANSPORT_H
 #define NC_TRANSPORT_TRANSPORT_H
 
@@ -48,8 +49,8 @@ struct nc_source_ops {
 	 * they are, UINT64_MAX when unknown. */
 	int (*layer)(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
 		     struct nacre_error *err);
-	/* What the diff ID of such a layer turned out to be, lowest first; the offer in hand changes accordingly. NULL
-	 * for a source that always knows. */
+	/* What the diff ID of such a layer turned out to be, lowest first; the offer in hand changes accordingly.
+	 * NULL for a source that always knows. */
 	int (*learned)(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
 		       struct nacre_error *err);
 	void (*close)(struct nc_source *source);
@@ -63,8 +64,8 @@ NC_DEFINE_CLEANUP(nc_source_auto, struct nc_source *, nc_source_close)
 
 struct nc_sink;
 struct nc_sink_ops {
-	/* Called for every image before the first begins, where there are several; the offer is lent for the call. NULL
-	 * for a sink that does not care. */
+	/* Called for every image before the first begins, where there are several; the offer is lent for the call.
+	 * NULL for a sink that does not care. */
 	int (*expect)(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err);
 	/* An image begins; offer is lent until its end. The sink may look at all of it. */
 	int (*begin)(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err);

@@ -99,8 +99,8 @@ static inline void pack_begin(struct pack *pack)
 	assert_done(nc_tar_writer_new(pack->writer, &pack->tar, &err));
 }
 
-static inline void pack_entry(struct pack *pack, enum nc_entry_type type, const char *name, const char *link, const void *bytes,
-		       size_t len)
+static inline void pack_entry(struct pack *pack, enum nc_entry_type type, const char *name, const char *link,
+			      const void *bytes, size_t len)
 {
 	struct nc_entry entry = {
 		.type = type, .name = name, .name_len = strlen(name), .link = link, .link_len = strlen(link),
@@ -196,21 +196,25 @@ static inline void image_documents(struct image *image, enum nc_codec codec, con
 {
 	char text[4096];
 	snprintf(text, sizeof text,
-		 "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":"
+		 "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\","
+		 "\"diff_ids\":"
 		 "[\"sha256:%s\",\"sha256:%s\"]}}",
 		 arch, image->layers[0].hex, image->layers[1].hex);
 	image->config = text_of(text);
 	const char *type = nc_layer_media_type(false, codec);
 	snprintf(text, sizeof text,
-		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_MANIFEST "\",\"config\":{\"mediaType\":\"" NC_MEDIA_OCI_CONFIG
-		 "\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%zu},"
+		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_MANIFEST
+		 "\",\"config\":{\"mediaType\":\"" NC_MEDIA_OCI_CONFIG
+		 "\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\"%s\","
+		 "\"digest\":\"sha256:%s\",\"size\":%zu},"
 		 "{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
 		 image->config.hex, image->config.len, type, image->blobs[0].hex, image->blobs[0].len, type,
 		 image->blobs[1].hex, image->blobs[1].len);
 	image->manifest = text_of(text);
 }
 
-/* An image for the machine's architecture unless one is named; top tells images apart, the lowest layer is the same. */
+/* An image for the machine's architecture unless one is named; top tells images apart, the lowest layer is the
+ * same. */
 static inline struct image image_of(const char *top, enum nc_codec codec, const char *arch)
 {
 	struct nc_platform host;
@@ -325,7 +329,8 @@ static inline const char *descriptor(const char *media_type, const struct bytes 
 static inline const char *index_text(const char *items)
 {
 	static char text[16384];
-	snprintf(text, sizeof text, "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_INDEX "\",\"manifests\":[%s]}", items);
+	snprintf(text, sizeof text,
+		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_INDEX "\",\"manifests\":[%s]}", items);
 	return text;
 }
 
@@ -358,7 +363,8 @@ static inline int copy(const char *source, const char *destination, struct nacre
 				 refused_ < 0 ? err.msg : "done", #expected, (text));                    \
 	} while (0)
 
-static inline void assert_copied(const struct nacre_copied *copied, size_t i, const struct image *image, const char *name)
+static inline void assert_copied(const struct nacre_copied *copied, size_t i, const struct image *image,
+				 const char *name)
 {
 	assert_true(copied->count > i);
 	assert_string_equal(copied->images[i].id, image->config.hex);

@@ -53,8 +53,9 @@ static void chooses_by_name_and_position(void **state)
 	}
 	snprintf(source, sizeof source, "%s:alpine:4", at("docker-archive:", "x.tar"));
 	assert_refused(copy(source, at("docker-archive:", "z.tar"), NULL), NACRE_E_NOTFOUND, "alpine:4");
-	assert_refused(nacre_copy(NULL, at("docker-archive:", "x.tar"), at("docker-archive:", "z.tar"), NULL, NULL, &err),
-		       NACRE_E_AMBIGUOUS, "2 images");
+	assert_refused(
+		nacre_copy(NULL, at("docker-archive:", "x.tar"), at("docker-archive:", "z.tar"), NULL, NULL, &err),
+		NACRE_E_AMBIGUOUS, "2 images");
 	assert_false(there("z.tar"));
 	image_free(&a);
 	image_free(&b);
@@ -95,7 +96,8 @@ static void takes_the_manifest_of_an_oci_shaped_archive(void **state)
 	pack_text(&pack, "oci-layout", OCI_LAYOUT);
 	pack_text(&pack, "index.json", index_text(descriptor(NC_MEDIA_OCI_MANIFEST, &a.manifest, "")));
 	snprintf(text, sizeof text,
-		 "[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[\"a:b\"],\"Layers\":[\"blobs/sha256/%s\",\"blobs/sha256/%s\"]}]",
+		 "[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[\"a:b\"],\"Layers\":[\"blobs/sha256/%s\","
+		 "\"blobs/sha256/%s\"]}]",
 		 a.config.hex, a.blobs[0].hex, a.blobs[1].hex);
 	pack_text(&pack, "manifest.json", text);
 	pack_write(&pack, "x.tar");
@@ -127,16 +129,19 @@ static void refuses_lying_manifests(void **state)
 		{ "[{\"Config\":\"../../etc/passwd\",\"Layers\":[]}]", NACRE_E_BADDATA, "" },
 		{ "[{\"Config\":\"%s.json\",\"Layers\":[]}]", NACRE_E_BADDATA, "0 layers" },
 		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"%s.tar\"]}]", NACRE_E_BADDATA, "1 layers" },
-		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"%s.tar\",\"%s.tar\",\"x\"]}]", NACRE_E_BADDATA, "3 layers" },
+		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"%s.tar\",\"%s.tar\",\"x\"]}]", NACRE_E_BADDATA,
+		  "3 layers" },
 		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"%s.tar\",\"gone.tar\"]}]", NACRE_E_BADDATA, "layer 2" },
 		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"/dev/zero\",\"%s.tar\"]}]", NACRE_E_BADDATA, "layer 1" },
-		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"../../../%s.tar\",\"%s.tar\"]}]", NACRE_E_BADDATA, "layer 1" },
+		{ "[{\"Config\":\"%s.json\",\"Layers\":[\"../../../%s.tar\",\"%s.tar\"]}]", NACRE_E_BADDATA,
+		  "layer 1" },
 		{ "[{\"Config\":\"%s.json\",\"RepoTags\":[\"UPPER\"],\"Layers\":[\"%s.tar\",\"%s.tar\"]}]",
 		  NACRE_E_BADDATA, "RepoTags" },
 		{ "[{\"Config\":\"%s.json\",\"RepoTags\":[\"../x\"],\"Layers\":[\"%s.tar\",\"%s.tar\"]}]",
 		  NACRE_E_BADDATA, "RepoTags" },
 		{ "[{\"Config\":\"text\",\"Layers\":[]}]", NACRE_E_BADDATA, "config 'text'" },
-		{ "[{\"Config\":\"0000000000000000000000000000000000000000000000000000000000000000.json\",\"Layers\":[]}]",
+		{ "[{\"Config\":\"0000000000000000000000000000000000000000000000000000000000000000.json\","
+		  "\"Layers\":[]}]",
 		  NACRE_E_DIGEST, "config" },
 	};
 	struct image a = image_of("a", NC_PLAIN, NULL);
@@ -146,15 +151,16 @@ static void refuses_lying_manifests(void **state)
 		pack_begin(&pack);
 		pack_docker_image(&pack, &a);
 		pack_text(&pack, "text", "this is no JSON");
-		pack_text(&pack, "0000000000000000000000000000000000000000000000000000000000000000.json", a.config.data);
+		pack_text(&pack, "0000000000000000000000000000000000000000000000000000000000000000.json",
+			  a.config.data);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		snprintf(text, sizeof text, lies[i].manifest, a.config.hex, a.layers[0].hex, a.layers[1].hex);
 #pragma GCC diagnostic pop
 		pack_text(&pack, "manifest.json", text);
 		pack_write(&pack, "x.tar");
-		assert_refused(copy(at("docker-archive:", "x.tar"), at("docker-archive:", "y.tar"), NULL), lies[i].code,
-			       lies[i].says);
+		assert_refused(copy(at("docker-archive:", "x.tar"), at("docker-archive:", "y.tar"), NULL),
+			       lies[i].code, lies[i].says);
 		assert_non_null(strstr(err.msg, "x.tar"));
 		assert_int_equal(entries_of(""), 1);
 	}

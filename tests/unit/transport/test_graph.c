@@ -5,7 +5,9 @@ static struct nacre_store *store;
 
 static int enter_store(void **state)
 {
-	const struct nacre_open_options options = { .size = sizeof options, .flags = NACRE_OPEN_NOSYNC, .driver = "vfs" };
+	const struct nacre_open_options options = { .size = sizeof options,
+						    .flags = NACRE_OPEN_NOSYNC,
+						    .driver = "vfs" };
 	if (enter_room(state) < 0)
 		return -1;
 	return nacre_store_open(at("", "store"), &options, &store, &err) < 0 ? -1 : 0;
@@ -281,8 +283,10 @@ static void the_index_is_kept(void **state)
 	struct nacre_image *image;
 	char items[4096], name[256];
 	snprintf(items, sizeof items, "%s,%s",
-		 descriptor(NC_MEDIA_OCI_MANIFEST, &a.manifest, ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}"),
-		 descriptor(NC_MEDIA_OCI_MANIFEST, &b.manifest, ",\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}"));
+		 descriptor(NC_MEDIA_OCI_MANIFEST, &a.manifest,
+			    ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}"),
+		 descriptor(NC_MEDIA_OCI_MANIFEST, &b.manifest,
+			    ",\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}"));
 	struct bytes index = text_of(index_text(items));
 	write_layout("x", &a, "");
 	put_oci_image(NULL, "x", &b);
@@ -309,7 +313,11 @@ static void imports_a_root_file_system(void **state)
 	struct bytes layer = layer_of("etc/os-release", "NAME=test\n"), small = compressed(&layer, NC_ZSTD);
 	const char *const changes[] = { "CMD [\"/bin/sh\"]", "ENV A=b", NULL };
 	const struct nacre_import_options options = {
-		.size = sizeof options, .name = "mine", .changes = changes, .message = "by hand", .created = 1700000000,
+		.size = sizeof options,
+		.name = "mine",
+		.changes = changes,
+		.message = "by hand",
+		.created = 1700000000,
 		.platform = "linux/arm64",
 	};
 	struct nacre_image *image;
@@ -341,7 +349,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(loads_names_and_ids, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(layers_that_are_there_are_not_read, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(everything_that_is_saved_is_loaded, enter_store, leave_store),
-		cmocka_unit_test_setup_teardown(without_its_blobs_an_image_gets_a_new_manifest, enter_store, leave_store),
+		cmocka_unit_test_setup_teardown(without_its_blobs_an_image_gets_a_new_manifest, enter_store,
+						leave_store),
 		cmocka_unit_test_setup_teardown(saves_several_images_into_one, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(copies_by_name, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(a_failed_load_leaves_nothing, enter_store, leave_store),

@@ -1,8 +1,9 @@
 /* OCI layouts and dir: directories, read. */
 #include "room.h"
 
-#define NAMED(ref, name) \
-	",\"annotations\":{\"org.opencontainers.image.ref.name\":\"" ref "\",\"io.containerd.image.name\":\"" name "\"}"
+#define NAMED(ref, name)                                                                                             \
+	",\"annotations\":{\"org.opencontainers.image.ref.name\":\"" ref "\",\"io.containerd.image.name\":\"" name   \
+	"\"}"
 #define REF(ref) ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"" ref "\"}"
 #define PLATFORM(arch) ",\"platform\":{\"os\":\"linux\",\"architecture\":\"" arch "\"}"
 
@@ -77,7 +78,8 @@ static void several_names_are_one_image(void **state)
 	nacre_copied_free(copied);
 	snprintf(source, sizeof source, "%s:none", at("oci:", "x"));
 	assert_refused(copy(source, at("oci:", "v"), NULL), NACRE_E_NOTFOUND, "'none'");
-	assert_refused(nacre_copy(NULL, at("oci:", "x"), at("oci:", "v"), NULL, NULL, &err), NACRE_E_AMBIGUOUS, "2 images");
+	assert_refused(nacre_copy(NULL, at("oci:", "x"), at("oci:", "v"), NULL, NULL, &err), NACRE_E_AMBIGUOUS,
+		       "2 images");
 	assert_false(there("v"));
 	image_free(&a);
 	image_free(&b);
@@ -97,7 +99,8 @@ static void chooses_by_platform(void **state)
 	struct bytes outer = text_of(index_text(descriptor(NC_MEDIA_OCI_INDEX, &nested, "")));
 	for (int round = 0; round < 3; round++) {
 		/* the platforms stand in index.json itself, in an index, in an index in an index */
-		write_index(images, 2, round ? descriptor(NC_MEDIA_OCI_INDEX, round > 1 ? &outer : &nested, "") : items);
+		write_index(images, 2,
+			    round ? descriptor(NC_MEDIA_OCI_INDEX, round > 1 ? &outer : &nested, "") : items);
 		put_blob(NULL, "x", &nested);
 		put_blob(NULL, "x", &outer);
 		assert_done(copy_platform(at("oci:", "x"), "linux/arm64", &copied));
@@ -129,7 +132,8 @@ static void passes_over_artifacts(void **state)
 	char text[4096], items[8192], source[600];
 	snprintf(text, sizeof text,
 		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_MANIFEST
-		 "\",\"artifactType\":\"application/x\",\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json\","
+		 "\",\"artifactType\":\"application/x\",\"config\":{\"mediaType\":\"application/"
+		 "vnd.oci.empty.v1+json\","
 		 "\"digest\":\"sha256:%s\",\"size\":2},\"layers\":[]}",
 		 a.config.hex);
 	struct bytes artifact = text_of(text);
@@ -283,12 +287,14 @@ static void refuses_foreign_layers(void **state)
 {
 	struct image a = image_of("a", NC_GZIP, NULL);
 	char text[4096];
-	snprintf(text, sizeof text,
-		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_DOCKER_MANIFEST "\",\"config\":{\"mediaType\":\"" NC_MEDIA_DOCKER_CONFIG
-		 "\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
-		 "\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\"sha256:%s\",\"size\":%zu,"
-		 "\"urls\":[\"https://example.com/\"]}]}",
-		 a.config.hex, a.config.len, a.blobs[0].hex, a.blobs[0].len);
+	snprintf(
+		text, sizeof text,
+		"{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_DOCKER_MANIFEST
+		"\",\"config\":{\"mediaType\":\"" NC_MEDIA_DOCKER_CONFIG
+		"\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
+		"\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\"sha256:%s\",\"size\":%zu,"
+		"\"urls\":[\"https://example.com/\"]}]}",
+		a.config.hex, a.config.len, a.blobs[0].hex, a.blobs[0].len);
 	bytes_free(&a.manifest);
 	a.manifest = text_of(text);
 	assert_int_equal(mkdir(at("", "x"), 0755), 0);

@@ -7,8 +7,8 @@
 
 static const char *const destinations[] = { "docker-archive:", "oci:", "oci-archive:", "dir:" };
 
-static int copy_with(const char *source, const char *destination, enum nacre_compression compression, const char *name,
-		     struct nacre_copied **ret)
+static int copy_with(const char *source, const char *destination, enum nacre_compression compression,
+		     const char *name, struct nacre_copied **ret)
 {
 	const struct nacre_copy_options options = {
 		.size = sizeof options, .all_images = true, .compression = compression, .name = name,
@@ -44,8 +44,10 @@ static void the_same_image_gives_the_same_bytes(void **state)
 			char one[32], two[32];
 			snprintf(one, sizeof one, "%zu-%d-one", i, c);
 			snprintf(two, sizeof two, "%zu-%d-two", i, c);
-			assert_done(copy_with(at("docker-archive:", "x.tar"), at(destinations[i], one), c, NULL, NULL));
-			assert_done(copy_with(at("docker-archive:", "x.tar"), at(destinations[i], two), c, NULL, NULL));
+			assert_done(
+				copy_with(at("docker-archive:", "x.tar"), at(destinations[i], one), c, NULL, NULL));
+			assert_done(
+				copy_with(at("docker-archive:", "x.tar"), at(destinations[i], two), c, NULL, NULL));
 			assert_true(same(one, two));
 		}
 	image_free(&a);
@@ -67,7 +69,8 @@ static void every_road_leads_back(void **state)
 			nacre_copied_free(copied);
 		}
 		snprintf(next, sizeof next, "%zu-0", from);
-		assert_done(copy_with(at("docker-archive:", next), at("docker-archive:", "back"), 0, "alpine:3", NULL));
+		assert_done(
+			copy_with(at("docker-archive:", next), at("docker-archive:", "back"), 0, "alpine:3", NULL));
 		assert_true(same("0", "back"));
 		snprintf(next, sizeof next, "%zu", from + 1);
 		if (from + 1 < 4)
@@ -179,7 +182,8 @@ static void a_manifest_that_can_be_kept_is_kept(void **state)
 				char name[16];
 				snprintf(name, sizeof name, "%zu-%d", i, explicit);
 				assert_done(copy_with(at("oci:", "x"), at(destinations[i], name),
-						      explicit ? same_codec[c] : NACRE_COMPRESSION_AUTO, NULL, &copied));
+						      explicit ? same_codec[c] : NACRE_COMPRESSION_AUTO, NULL,
+						      &copied));
 				assert_string_equal(copied->images[0].manifest_digest + 7, a.manifest.hex);
 				nacre_copied_free(copied);
 			}
@@ -307,7 +311,8 @@ static void directories_with_other_things_are_left_alone(void **state)
 	assert_refused(copy(at("docker-archive:", "x.tar"), at("oci:", "home"), NULL), NACRE_E_EXISTS, "home");
 	assert_refused(copy(at("docker-archive:", "x.tar"), at("dir:", "home"), NULL), NACRE_E_EXISTS, "home");
 	assert_refused(copy(at("docker-archive:", "x.tar"), at("oci:", "x.tar"), NULL), NACRE_E_EXISTS, "x.tar");
-	assert_refused(copy(at("docker-archive:", "x.tar"), at("oci:", "no/such"), NULL), NACRE_E_NOTFOUND, "no/such");
+	assert_refused(copy(at("docker-archive:", "x.tar"), at("oci:", "no/such"), NULL), NACRE_E_NOTFOUND,
+		       "no/such");
 	assert_refused(copy(at("docker-archive:", "x.tar"), at("docker-archive:", "no/such"), NULL), NACRE_E_NOTFOUND,
 		       "no/such");
 	assert_int_equal(entries_of("home"), 1);
@@ -367,7 +372,8 @@ static void cancelled_copies_leave_nothing(void **state)
 	write_docker("x.tar", &a, "null");
 	for (size_t i = 0; i < 4; i++) {
 		stop = events = 0;
-		assert_refused(nacre_copy(NULL, at("docker-archive:", "x.tar"), at(destinations[i], "y"), &options, NULL, &err),
+		assert_refused(nacre_copy(NULL, at("docker-archive:", "x.tar"), at(destinations[i], "y"), &options,
+					  NULL, &err),
 			       NACRE_E_CANCELLED, "cancelled");
 		assert_int_equal(entries_of(""), 1);
 	}

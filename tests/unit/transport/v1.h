@@ -16,8 +16,10 @@ static inline const char *json_of(const char *id, const char *parent)
 	static unsigned turn;
 	char *text = texts[turn++ % 4];
 	snprintf(text, sizeof texts[0],
-		 "{\"id\":\"%s\"%s%s%s,\"created\":\"2015-06-01T00:00:00Z\",\"container_config\":{\"Cmd\":[\"/bin/sh\"]},"
-		 "\"docker_version\":\"1.7.1\",\"config\":{\"Env\":[\"A=b\"]},\"architecture\":\"amd64\",\"os\":\"linux\"}",
+		 "{\"id\":\"%s\"%s%s%s,\"created\":\"2015-06-01T00:00:00Z\",\"container_config\":{\"Cmd\":[\"/bin/"
+		 "sh\"]},"
+		 "\"docker_version\":\"1.7.1\",\"config\":{\"Env\":[\"A=b\"]},\"architecture\":\"amd64\",\"os\":"
+		 "\"linux\"}",
 		 id, *parent ? ",\"parent\":\"" : "", parent, *parent ? "\"" : "");
 	return text;
 }
@@ -40,7 +42,8 @@ static inline void pack_node(struct pack *pack, const char *id, const char *pare
 static inline struct bytes config_of_chain(const struct bytes *a, const struct bytes *b)
 {
 	const char *first = json_of(ID_A, ""), *second = json_of(ID_B, ID_A);
-	const struct nc_v1_layer layers[] = { { first, strlen(first), a->digest }, { second, strlen(second), b->digest } };
+	const struct nc_v1_layer layers[] = { { first, strlen(first), a->digest },
+					      { second, strlen(second), b->digest } };
 	char *config;
 	size_t len;
 	assert_done(nc_config_from_v1(layers, 2, &config, &len, &err));
