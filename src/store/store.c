@@ -243,8 +243,10 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 	store->path = NC_GIVE(path);
 	struct description description;
 	code = read_description(store->root, &description, err);
-	if (code == NACRE_E_NOTFOUND && (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE)))
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");
+	if (code == NACRE_E_NOTFOUND && (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE))) {
+		code = nc_dir_each(store->root, find_stranger, NULL, err);
+		return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");
+	}
 	if (code == NACRE_E_NOTFOUND)
 		code = make_store(store->root, options, &description, err);
 	if (code < 0)
