@@ -488,6 +488,7 @@ static int take_in(struct layer *layer, struct nc_reader **stream, int *fd, stru
 		code = nc_ingest_has(layer->ingest, layer->id, err);
 	if (code != 0)
 		return code < 0 ? code : compare(layer, stream, err);
+	tell(layer, NACRE_EVENT_START);
 	code = bring_node(layer, stream, err);
 	if (code == 0)
 		tell(layer, NACRE_EVENT_DONE);

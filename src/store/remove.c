@@ -165,19 +165,29 @@ static int drop_blobs(struct removal *removal, const char *id, struct nacre_erro
 	return nc_blobs_prune(removal->store, removal->locks, facts.blobs, facts.blob_count, err);
 }
 
-/* Trees and blobs of what is gone, and word to the caller. */
-static int clear_away(struct removal *removal, struct nacre_error *err)
+static int drop_trees(struct removal *removal, struct nacre_error *err)
 {
 	struct nc_driver *driver = removal->store->driver;
 	int code = 0;
-	for (size_t i = 0; code == 0 && i < removal->gone.count; i++) {
-		const struct nc_step *step = &removal->gone.steps[i];
-		if (step->kind != NC_STEP_NODE)
-			continue;
-		code = driver->ops->remove(driver, step->id, removal->stage->dir, err);
-		if (code == 0)
-			code = drop_blobs(removal, step->id, err);
-	}
+	for (size_t i = 0; code == 0 && i < removal->gone.count; i++)
+		if (removal->gone.steps[i].kind == NC_STEP_NODE)
+			code = driver->ops->remove(driver, removal->gone.steps[i].id, removal->stage->dir, err);
+	return code;
+}
+
+/* The catalog learns that nodes and names are gone; then their trees and blobs go. On a full disk the catalog may have
+ * to wait for the room that the trees leave. */
+static int clear_away(struct removal *removal, struct nacre_error *err)
+{
+	int learned = nc_catalog_learn(removal->store, &removal->gone, err);
+	if (learned < 0 && learned != NACRE_E_NOSPACE)
+		return learned;
+	int code = drop_trees(removal, err);
+	if (code == 0 && learned < 0)
+		code = nc_catalog_learn(removal->store, &removal->gone, err);
+	for (size_t i = 0; code == 0 && i < removal->gone.count; i++)
+		if (removal->gone.steps[i].kind == NC_STEP_NODE)
+			code = drop_blobs(removal, removal->gone.steps[i].id, err);
 	return code;
 }
 
@@ -211,10 +221,8 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 	if (code == 0 && removal->gone.count)
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)
-		code = nc_catalog_learn(store, &removal->gone, err);
-	nc_catalog_let_go(removal->locks);
-	if (code == 0)
 		code = clear_away(removal, err);
+	nc_catalog_let_go(removal->locks);
 	if (code < 0 && begun && removal->stage) {
 		/* the next who opens the store goes on */
 		atomic_store(&store->broken, true);
@@ -242,10 +250,8 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 	if (code == 0 && removal.gone.count)
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)
-		code = nc_catalog_learn(store, &removal.gone, err);
-	nc_catalog_let_go(locks);
-	if (code == 0)
 		code = clear_away(&removal, err);
+	nc_catalog_let_go(locks);
 	nc_plan_release(&removal.gone);
 	nc_fd_release(&removal.nodes);
 	return code;

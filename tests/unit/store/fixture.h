@@ -25,7 +25,7 @@
 
 struct fixture {
 	char dir[64];			/* removed with everything in it */
-	char root[80];
+	char root[200];
 	struct nacre_store *store;
 };
 

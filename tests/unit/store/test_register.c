@@ -205,7 +205,7 @@ static void damage_is_told(void **state)
 {
 	struct fixture *fixture = *state;
 	NC_AUTO_BUF struct nc_buf tar;
-	char id[65], path[256];
+	char id[65], path[512];
 	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
 	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, id), 0);
 	snprintf(path, sizeof path, "%s/vfs/dir/%s/a", fixture->root, id);
