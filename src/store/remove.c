@@ -113,9 +113,11 @@ static int removal_plan(struct removal *removal, struct nacre_error *err)
 
 static int take_out(struct removal *removal, const char *id, struct nacre_error *err)
 {
-	if (renameat(removal->store->graph, id, removal->nodes, id) < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "take node %.12s out of the graph", id);
-	return nc_plan_add_node(&removal->gone, id, err);
+	int code = nc_plan_add_node(&removal->gone, id, err);
+	if (code < 0 || renameat(removal->store->graph, id, removal->nodes, id) == 0)
+		return code;
+	removal->gone.count--;
+	return nc_fail(err, NACRE_E_IO, errno, "take node %.12s out of the graph", id);
 }
 
 /* Names that still mean the node, or mean nothing any more. */
@@ -130,10 +132,10 @@ static int take_names(struct removal *removal, struct nacre_error *err)
 		code = nc_name_read(removal->store, step->name, &target, err);
 		bool mine = code == 0 && (strcmp(step->id, target.id) == 0 || !nc_node_exists(removal->store, target.id));
 		if (mine)
-			code = nc_name_unlink(removal->store, step->name, err);
-		if (code >= 0 && mine)
 			code = nc_plan_add_unname(&removal->gone, step->name, err);
-		if (code == NACRE_E_NOTFOUND)
+		if (code >= 0 && mine)
+			code = nc_name_unlink(removal->store, step->name, err);
+		if (code == NACRE_E_NOTFOUND || code > 0)
 			code = 0;
 	}
 	nc_unlock_whole(removal->locks, NC_LOCK_NAMES);
@@ -211,7 +213,6 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 		return code;
 	if (take_first)
 		code = take_out(removal, removal->plan.steps[0].id, err);
-	bool begun = code == 0;
 	if (code == 0 && take_first)
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)
@@ -223,7 +224,7 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 	if (code == 0)
 		code = clear_away(removal, err);
 	nc_catalog_let_go(removal->locks);
-	if (code < 0 && begun && removal->stage) {
+	if (code < 0 && removal->gone.count) {
 		/* the next who opens the store goes on */
 		atomic_store(&store->broken, true);
 		nc_stage_leave(removal->stage);

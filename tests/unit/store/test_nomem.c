@@ -1,0 +1,222 @@
+/* Every allocation fails once: each operation says so, the store is as before or as after, and nothing leaks.
+ *
+ * Linked with --wrap for the functions of base/mem.h, so that the n-th call of any of them fails. */
+#include "fixture.h"
+
+static int countdown;	/* the call that brings it to 0 fails; 0: none does */
+
+static bool fails(void)
+{
+	return countdown > 0 && --countdown == 0;
+}
+
+void *__real_nc_alloc(size_t size);
+void *__wrap_nc_alloc(size_t size);
+void *__wrap_nc_alloc(size_t size)
+{
+	return fails() ? NULL : __real_nc_alloc(size);
+}
+
+void *__real_nc_zalloc(size_t size);
+void *__wrap_nc_zalloc(size_t size);
+void *__wrap_nc_zalloc(size_t size)
+{
+	return fails() ? NULL : __real_nc_zalloc(size);
+}
+
+void *__real_nc_realloc_array(void *old, size_t n, size_t size);
+void *__wrap_nc_realloc_array(void *old, size_t n, size_t size);
+void *__wrap_nc_realloc_array(void *old, size_t n, size_t size)
+{
+	return fails() ? NULL : __real_nc_realloc_array(old, n, size);
+}
+
+char *__real_nc_strdup(const char *text);
+char *__wrap_nc_strdup(const char *text);
+char *__wrap_nc_strdup(const char *text)
+{
+	return fails() ? NULL : __real_nc_strdup(text);
+}
+
+char *__real_nc_memdup(const void *bytes, size_t len);
+char *__wrap_nc_memdup(const void *bytes, size_t len);
+char *__wrap_nc_memdup(const void *bytes, size_t len)
+{
+	return fails() ? NULL : __real_nc_memdup(bytes, len);
+}
+
+/* What the operations work with, made while memory is plenty. */
+struct bench {
+	struct fixture *fixture;
+	struct nc_buf tar, packed;
+	struct nc_digest flat, blob;
+	char *config;
+	size_t config_len;
+	char chain[NC_HEX_ID], image[NC_HEX_ID];
+};
+
+static void bench_open(struct bench *bench, struct fixture *fixture)
+{
+	struct nc_digest digest;
+	char hex[NC_DIGEST_TEXT];
+	bench->fixture = fixture;
+	make_tar(&bench->tar, (const char *const[]){ "a", "first", "b", "other", "a", "second", NULL });
+	gzip(&bench->tar, &bench->packed);
+	bench->flat = digest_of(&bench->tar);
+	bench->blob = digest_of(&bench->packed);
+	make_config(&bench->flat, 1, "someone", &bench->config, &bench->config_len);
+	assert_done(nc_digest_of(bench->config, bench->config_len, &digest, &err));
+	memcpy(bench->chain, nc_digest_hex(&bench->flat, hex), NC_HEX_ID);
+	memcpy(bench->image, nc_digest_hex(&digest, hex), NC_HEX_ID);
+	nacre_store_close(NC_GIVE(fixture->store));
+	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
+}
+
+static void bench_release(struct bench *bench)
+{
+	nc_buf_release(&bench->tar);
+	nc_buf_release(&bench->packed);
+	free(bench->config);
+}
+
+static int load(struct bench *bench)
+{
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	struct nc_reader *reader = NULL;
+	struct nc_layer_in layer = { .diff_id = &bench->flat, .blob = &bench->blob, .blob_size = bench->packed.len,
+				     .keep_blob = true };
+	struct nc_layer_out out;
+	struct nc_image_in image = { .config = bench->config, .config_len = bench->config_len,
+				     .names = (const char *const[]){ "x:1", "x:2", NULL } };
+	char id[NC_HEX_ID];
+	int code = nc_ingest_begin(bench->fixture->store, &ingest, &err);
+	if (code == 0)
+		code = nc_ingest_has(ingest, bench->chain, &err);
+	if (code == 0) {
+		code = nc_reader_memory(bench->packed.data, bench->packed.len, &reader, &err);
+		if (code == 0)
+			code = nc_ingest_layer(ingest, &layer, reader, &out, &err);
+	}
+	if (code >= 0)
+		code = nc_ingest_image(ingest, &image, id, &err);
+	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+static int look(struct bench *bench)
+{
+	struct nacre_store *store = bench->fixture->store;
+	struct nacre_image *image = NULL;
+	struct nacre_image_list *list = NULL;
+	struct nacre_store_info *info = NULL;
+	struct nacre_usage usage;
+	int code = nacre_image_get(store, "x:1", &image, &err);
+	if (code == 0)
+		code = nacre_image_list(store, &(struct nacre_list_options){ .size = sizeof(struct nacre_list_options),
+					.reference = "x" }, &list, &err);
+	if (code == 0)
+		code = nacre_store_info_get(store, &info, &err);
+	if (code == 0)
+		code = nacre_df(store, &usage, &err);
+	if (code == 0)
+		code = nacre_layer_verify(store, bench->chain, &err);
+	nacre_image_free(image);
+	nacre_image_list_free(list);
+	nacre_store_info_free(info);
+	return code;
+}
+
+static int rename_it(struct bench *bench)
+{
+	int code = nacre_tag(bench->fixture->store, "x:1", "y", &err);
+	return code < 0 ? code : nacre_untag(bench->fixture->store, "y", &err);
+}
+
+static int name_it_back(struct bench *bench)
+{
+	int code = nacre_untag(bench->fixture->store, "y", &err);
+	return code == NACRE_E_NOTFOUND ? 0 : code;
+}
+
+static int remove_it(struct bench *bench)
+{
+	int code = nacre_remove(bench->fixture->store, bench->image, NACRE_REMOVE_FORCE, NULL, NULL, &err);
+	return code == NACRE_E_NOTFOUND ? 0 : code;
+}
+
+/* Until it works; there have to be at least so many allocations. The store is whole after each failure. back: undoes
+ * what came through although an allocation failed (that of a thing that could be done without). */
+static void each_failing(struct bench *bench, int (*fn)(struct bench *bench), int (*back)(struct bench *bench), int least)
+{
+	struct fixture *fixture = bench->fixture;
+	for (int n = 1;; n++) {
+		countdown = n;
+		int code = fn(bench);
+		bool through = countdown > 0;
+		countdown = 0;
+		if (code < 0) {
+			assert_int_equal(code, NACRE_E_NOMEM);
+			assert_int_equal(err.code, NACRE_E_NOMEM);
+		}
+		if (atomic_load(&fixture->store->broken)) {
+			nacre_store_close(NC_GIVE(fixture->store));
+			fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
+		}
+		assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+		bool there = nc_node_exists(fixture->store, bench->image);
+		assert_int_equal(entries(fixture, "vfs/dir"), there);
+		assert_int_equal(entries(fixture, "graph"), there ? 3 : 1);
+		assert_int_equal(entries(fixture, "names") > 0, there);
+		if (through) {
+			assert_true(n > least);
+			assert_int_equal(code, 0);
+			return;
+		}
+		assert_done(back(bench));
+	}
+}
+
+static void everything(void **state)
+{
+	struct bench bench;
+	bench_open(&bench, *state);
+	each_failing(&bench, load, remove_it, 100);
+	each_failing(&bench, look, load, 200);
+	each_failing(&bench, rename_it, name_it_back, 20);
+	each_failing(&bench, remove_it, load, 20);
+	bench_release(&bench);
+	assert_catalog_true(*state);
+}
+
+static void opening(void **state)
+{
+	struct fixture *fixture = *state;
+	char id[65], path[300];
+	make_image(fixture->store, (const char *const[]){ "a", NULL }, "x", id);
+	nacre_store_close(NC_GIVE(fixture->store));
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	for (int n = 1; !fixture->store; n++) {
+		struct nacre_open_options options = { .size = sizeof options, .flags = NACRE_OPEN_NOSYNC };
+		if (n % 2)
+			unlink(path);
+		countdown = n / 2 + 1;
+		int code = nacre_store_open(fixture->root, &options, &fixture->store, &err);
+		bool through = countdown > 0;
+		countdown = 0;
+		if (code < 0)
+			assert_int_equal(code, NACRE_E_NOMEM);
+		else if (!through || n % 2 == 0)	/* also one that builds the catalog has to come through */
+			nacre_store_close(NC_GIVE(fixture->store));
+	}
+	char got[65];
+	assert_done(nc_store_resolve(fixture->store, "x", got, NULL, &err));
+	assert_string_equal(id, got);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(everything, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(opening, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
