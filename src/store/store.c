@@ -121,10 +121,21 @@ static int make_locked(int root, const struct nacre_open_options *options, struc
 	return code;
 }
 
+/* Not before it is known to be ours: the directory may be somebody's /tmp. */
+static int close_to_others(int root, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstat(root, &st) < 0 || ((st.st_mode & 07777) != 0700 && fchmod(root, 0700) < 0))
+		return nc_fail(err, NACRE_E_IO, errno, "close the directory to others");
+	return 0;
+}
+
 static int make_store(int root, const struct nacre_open_options *options, struct description *ret,
 		      struct nacre_error *err)
 {
 	int code = nc_dir_each(root, find_stranger, NULL, err);
+	if (code == 0)
+		code = close_to_others(root, err);
 	if (code < 0)
 		return code;
 	NC_AUTO_FD int lock = openat(root, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -162,8 +173,6 @@ static int open_root(const char *root, unsigned flags, int *ret_fd, bool *ret_ma
 		return nc_fail(err, errno == ENOTDIR ? NACRE_E_INVALID : NACRE_E_IO, errno, "open the directory");
 	if (st.st_uid != geteuid())
 		return nc_fail(err, NACRE_E_DENIED, 0, "the directory belongs to another user (%u)", (unsigned)st.st_uid);
-	if (!(flags & NACRE_OPEN_READONLY) && (st.st_mode & 07777) != 0700 && fchmod(fd, 0700) < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "close the directory to others");
 	*ret_fd = nc_fd_give(&fd);
 	*ret_made = made;
 	return 0;
@@ -243,6 +252,8 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 	store->path = NC_GIVE(path);
 	struct description description;
 	code = read_description(store->root, &description, err);
+	if (code == 0 && !(options->flags & NACRE_OPEN_READONLY))
+		code = close_to_others(store->root, err);
 	if (code == NACRE_E_NOTFOUND && (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE))) {
 		code = nc_dir_each(store->root, find_stranger, NULL, err);
 		return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");

@@ -59,7 +59,7 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 
 @test "members that point outside" {
 	make_image docker evil.tar --name evil:1 --link escape="$work" --file escape/caught=yes
-	run nacre load -q -i evil.tar
+	run nacre --root "$work/evil" load -q -i evil.tar
 	[ ! -e "$work/caught" ]
 	make_image docker evil.tar --name evil:1 --file ../../../../caught=yes
 	refused 65 nacre load -q -i evil.tar
@@ -95,7 +95,7 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	nacre load -q many.tar >ids
 	# with 22 images some two share their first digit
 	digit=$(nacre images -q | cut -c 1 | sort | uniq -d | head -1)
-	fails 1 nacre inspect "$digit"
+	fails 1 nacre history "$digit"
 	says "$digit"
 }
 
@@ -109,6 +109,9 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 		says other
 	done
 	is "$(ls other)" file
+	chmod 755 other
+	fails 1 nacre --root other images
+	is "$(stat -c %a other)" 755
 	fails 1 nacre --root other/file images || fails 2 nacre --root other/file images
 	fails 2 nacre --root no/such/place load -q -i good.tar
 }
