@@ -533,7 +533,7 @@ int nacre_register(struct nacre_store *store, int fd, const struct nacre_registe
 	if (code == 0)
 		code = nc_ingest_begin(store, &ingest, err);
 	if (code == 0 && fd >= 0)
-		code = nc_reader_fd(fd, false, "layer", &stream, err);
+		code = nc_reader_fd_watched(fd, false, "layer", mine.progress.cancel, &stream, err);
 	if (code < 0)
 		return code;
 	int there = nc_ingest_layer(ingest, &in, stream, &out, err);

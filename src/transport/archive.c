@@ -194,7 +194,8 @@ static int index_stream(struct nc_archive *archive, const struct nc_spool *spool
 	if (code >= 0)
 		code = nc_writer_fd(file, false, "temporary file", &writer, err);
 	if (code >= 0)
-		code = nc_reader_fd(archive->fd, false, archive->label, &reader, err);
+		code = nc_reader_fd_watched(archive->fd, false, archive->label, progress ? progress->cancel : NULL,
+					    &reader, err);
 	if (code >= 0)
 		code = nc_reader_progress(NC_GIVE(reader), progress, archive->label, "reading", 0, &reader, err);
 	if (code >= 0)

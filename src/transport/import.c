@@ -23,7 +23,7 @@ static int take_options(const struct nacre_import_options *given, struct nacre_i
 	return 0;
 }
 
-static int open_tar(const char *path, struct nc_reader **ret, struct nacre_error *err)
+static int open_tar(const char *path, const volatile int *cancel, struct nc_reader **ret, struct nacre_error *err)
 {
 	bool in = !strcmp(path, "-");
 	int fd = in ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -31,7 +31,7 @@ static int open_tar(const char *path, struct nc_reader **ret, struct nacre_error
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no file '%s'", path);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open '%s'", in ? "standard input" : path);
-	return nc_reader_fd(fd, true, in ? "standard input" : path, ret, err);
+	return nc_reader_fd_watched(fd, true, in ? "standard input" : path, cancel, ret, err);
 }
 
 static int64_t creation_time(const struct nacre_import_options *options)
@@ -69,7 +69,7 @@ static int bring_layer(struct nc_ingest *ingest, const char *path, const struct 
 	const struct nc_layer_in in = { .blob_size = UINT64_MAX };
 	struct nc_layer_out out;
 	struct nc_reader *tar;
-	int code = open_tar(path, &tar, err);
+	int code = open_tar(path, options->progress.cancel, &tar, err);
 	if (code >= 0)
 		code = nc_reader_progress(tar, &options->progress, path, what, 0, &tar, err);
 	if (code >= 0)

@@ -26,6 +26,17 @@ static int save_one(const struct nc_copy *copy, const struct nc_source_wish *wis
 	return code < 0 ? code : nc_copy_images(copy, source, sink, err);
 }
 
+/* Nothing is written, to a pipe least of all, before every image is known to be there. */
+static int find_all(struct nacre_store *store, const char *const *images, size_t count, struct nacre_error *err)
+{
+	char id[NC_HEX_ID];
+	struct nc_digest manifest;
+	int code = 0;
+	for (size_t i = 0; i < count && code >= 0; i++)
+		code = nc_store_resolve(store, images[i], id, &manifest, err);
+	return code;
+}
+
 int nacre_save(struct nacre_store *store, const char *const *images, size_t count, enum nacre_format format,
 	       const char *path, const struct nacre_copy_options *options, struct nacre_error *err)
 {
@@ -39,6 +50,8 @@ int nacre_save(struct nacre_store *store, const char *const *images, size_t coun
 	int code = nc_copy_options_take(options, &taken, err);
 	if (code >= 0)
 		code = nc_source_wish_make(store, &taken, &wish, err);
+	if (code >= 0)
+		code = find_all(store, images, count, err);
 	if (code >= 0)
 		code = open_sink(store, format, path, &taken, &sink, err);
 	if (code < 0)
