@@ -59,11 +59,15 @@ feed() {
 }
 
 @test "Ctrl-C at any moment: the image is there whole, or not at all" {
-	make_image docker big.tar --name big:1 --big one=9000000 --layer --big two=9000000 --layer --big three=9000000
+	make_image docker big.tar --name big:1 --big one=20000000 --layer --big two=20000000 --layer --big three=20000000
 	interrupted=0
-	for delay in 0.002 0.01 0.02 0.04 0.06 0.08 0.1 0.12 0.15 0.2; do
+	for delay in 0 0 0.01 0.02 0.03 0.05 0.07 0.1 0.2 0.3; do
 		rm -rf "$NACRE_ROOT"
 		start "$NACRE" load -q -i big.tar >out 2>err
+		for _ in $(seq 500); do
+			[ ! -d "$NACRE_ROOT/graph/_tmp" ] || break
+			sleep 0.002
+		done
 		sleep $delay
 		kill -INT $pid 2>/dev/null || true
 		status=0

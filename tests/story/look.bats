@@ -227,7 +227,7 @@ D /etc/old"
 	is "$base" "$(sha256sum <layer.tar | cut -c 1-64)"
 	two=$(printf '%064d' 2)
 	echo '{"comment":"mine"}' >about.json
-	fails 65 nacre graph register -q --id "$two" --parent "$base" --json about.json <layer.tar
+	fails 64 nacre graph register -q --id "$two" --parent "$base" --json about.json <layer.tar
 	says parent
 	echo "{\"id\": \"$two\", \"parent\":\"$base\",\"comment\":\"mine\"}" >about.json
 	is "$(nacre graph register -q --id "$two" --parent "${base:0:8}" --json about.json <layer.tar)" "$two"
