@@ -117,13 +117,14 @@ int nc_unpack_make_opaque(struct nc_unpack *unpack, int dir, const char *path, s
 
 /* --- missing directories ------------------------------------------------------------------------------------------- */
 
-/* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. */
-static int imply(struct nc_unpack *unpack, int dir, const char *name, const char *path, bool whiteout,
+/* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. hidden: nothing of the parents
+ * shows there. */
+static int imply(struct nc_unpack *unpack, int dir, const char *name, const char *path, bool whiteout, bool hidden,
 		 const struct nc_time *when, int *ret, struct nacre_error *err)
 {
 	struct stat up;
 	struct nc_stack_found found;
-	int in_parents = whiteout ? 0 : find_in_parents(unpack, path, &found, err);
+	int in_parents = whiteout || hidden || !unpack->parents ? 0 : nc_stack_find(unpack->parents, path, &found, err);
 	if (in_parents < 0)
 		return in_parents;
 	if (in_parents && !S_ISDIR(found.st.st_mode))
@@ -169,6 +170,7 @@ struct steps {
 	struct nc_buf path;		/* of that directory */
 	struct nc_buf rest;		/* what is left to walk */
 	size_t at;
+	bool hidden;			/* it, or one above it, is opaque */
 	unsigned links, steps;
 };
 
@@ -192,15 +194,22 @@ static void cut_last(struct nc_buf *path)
 
 static int move_to(struct steps *steps, struct nacre_error *err)
 {
+	const char *path = nc_buf_text(&steps->path);
 	nc_fd_release(&steps->fd);
-	steps->fd = nc_below_open(steps->unpack->root, nc_buf_text(&steps->path), O_RDONLY | O_DIRECTORY);
+	steps->fd = nc_below_open(steps->unpack->root, path, O_RDONLY | O_DIRECTORY);
+	steps->hidden = steps->unpack->root_opaque;
+	if (steps->fd >= 0 && steps->make && *path && steps->unpack->opaques) {
+		int code = is_hidden(steps->unpack, path, &steps->hidden, err);
+		steps->hidden = steps->hidden || is_opaque(steps->unpack, steps->fd);
+		return code;
+	}
 	if (steps->fd >= 0)
 		return 0;
 	int sys = -steps->fd;
 	steps->fd = -1;
 	if (!steps->make && (sys == ENOENT || sys == ENOTDIR || sys == ELOOP))
 		return 0;
-	return nc_fail(err, NACRE_E_IO, sys, "open directory '%s'", nc_buf_text(&steps->path));
+	return nc_fail(err, NACRE_E_IO, sys, "open directory '%s'", path);
 }
 
 static int follow(struct steps *steps, const char *name, struct nacre_error *err)
@@ -263,10 +272,14 @@ static int step_into(struct steps *steps, const char *name, size_t len, struct n
 		next = openat(steps->fd, name, OPEN_DIR);
 		if (next < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "open directory '%s'", nc_buf_text(&steps->path));
+		if (steps->make && steps->unpack->opaques && !steps->hidden)
+			steps->hidden = is_opaque(steps->unpack, next);
 	} else if (steps->make) {
-		code = imply(steps->unpack, steps->fd, name, nc_buf_text(&steps->path), whiteout, steps->make, &next, err);
+		code = imply(steps->unpack, steps->fd, name, nc_buf_text(&steps->path), whiteout, steps->hidden, steps->make,
+			     &next, err);
 		if (code < 0)
 			return code;
+		steps->hidden = steps->hidden || whiteout;
 	}
 	nc_fd_release(&steps->fd);
 	steps->fd = next;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Directories of the current level that stay open. */
-#define OPEN_MAX 16
+#define OPEN_MAX 32
 #define PATH_LIMIT (1u << 17)
 /* Names in one directory. */
 #define NAMES_MAX (64u << 20)

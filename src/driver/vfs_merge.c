@@ -1,6 +1,5 @@
 #include "driver/vfs.h"
 
-#include "base/buf.h"
 #include "driver/attr.h"
 #include "driver/copy.h"
 #include "driver/stack.h"
@@ -15,7 +14,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +26,6 @@ struct level {
 };
 
 struct merge {
-	int to;
 	int dir;			/* the current directory of the destination */
 	int stage, links;		/* links: a name for each file with several, by inode number of the original */
 	struct level *levels;
@@ -83,18 +80,12 @@ static int leave(struct merge *merge, const struct nc_walk_item *item, struct na
 	} else if (futimens(merge->dir, level->times) < 0) {
 		return nc_fail(err, NACRE_E_IO, errno, "set time of '%s'", item->path);
 	}
-	const char *slash = strrchr(item->path, '/');
-	NC_AUTO_BUF struct nc_buf up = NC_BUF_INIT(1u << 20);
-	int code = nc_buf_add(&up, item->path, slash ? (size_t)(slash - item->path) : 0, err);
-	if (code < 0)
-		return code;
+	/* nobody else moves directories of the stage */
+	int up = openat(merge->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (up < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open the directory of '%s'", item->path);
 	nc_fd_release(&merge->dir);
-	merge->dir = nc_below_open(merge->to, nc_buf_text(&up), O_RDONLY | O_DIRECTORY);
-	if (merge->dir < 0) {
-		int sys = -merge->dir;
-		merge->dir = -1;
-		return nc_fail(err, NACRE_E_IO, sys, "open directory '%s'", nc_buf_text(&up));
-	}
+	merge->dir = up;
 	return 0;
 }
 
@@ -148,7 +139,7 @@ static int visit(struct merge *merge, struct nc_walk *walk, const struct nc_walk
 
 int nc_vfs_merge(int from, int to, int stage, bool marks, struct nacre_error *err)
 {
-	NC_CLEANUP(merge_release) struct merge merge = { .to = to, .dir = -1, .stage = stage, .links = -1 };
+	NC_CLEANUP(merge_release) struct merge merge = { .dir = -1, .stage = stage, .links = -1 };
 	merge.dir = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (merge.dir < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open the root of the layer");

@@ -38,8 +38,6 @@ struct level {
 };
 
 struct nc_walk {
-	int root;
-	struct nc_buf top;	/* path of the start below root */
 	struct nc_buf path;	/* of the current directory below the start */
 	struct nc_buf item;	/* of what was given out last */
 	struct level *levels;
@@ -108,15 +106,11 @@ int nc_walk_new(int root, const char *path, struct nc_walk **ret, struct nacre_e
 	NC_CLEANUP(nc_walk_auto) struct nc_walk *walk = nc_zalloc(sizeof *walk);
 	if (!walk)
 		return nc_nomem(err);
-	walk->root = root;
-	walk->top.max = walk->path.max = walk->item.max = PATH_LIMIT;
-	int code = nc_buf_add_text(&walk->top, path, err);
-	if (code < 0)
-		return code;
+	walk->path.max = walk->item.max = PATH_LIMIT;
 	int fd = nc_below_open(root, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, -fd, "open directory '%s'", path);
-	code = push(walk, fd, err);
+	int code = push(walk, fd, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(walk);
@@ -130,7 +124,6 @@ void nc_walk_free(struct nc_walk *walk)
 	for (size_t i = 0; i < walk->depth; i++)
 		level_close(&walk->levels[i]);
 	free(walk->levels);
-	nc_buf_release(&walk->top);
 	nc_buf_release(&walk->path);
 	nc_buf_release(&walk->item);
 	free(walk);
@@ -143,18 +136,12 @@ static void cut(struct nc_buf *buf, size_t len)
 		buf->data[len] = '\0';
 }
 
-/* Open a level again whose descriptor was given up. */
-static int reopen(struct nc_walk *walk, struct level *level, struct nacre_error *err)
+/* Open a level again whose descriptor was given up, from the one below it. A tree that is walked does not move, so its
+ * ".." is the way that the walk came. */
+static int reopen(struct nc_walk *walk, struct level *level, int below, struct nacre_error *err)
 {
-	NC_AUTO_BUF struct nc_buf full = NC_BUF_INIT(2 * PATH_LIMIT);
-	int code = nc_buf_addf(&full, err, "%s%s%s", nc_buf_text(&walk->top), walk->top.len && level->path_len ? "/" : "",
-			       nc_buf_text(&walk->path));
-	if (code < 0)
-		return code;
-	int fd NC_AUTO_FD = nc_below_open(walk->root, nc_buf_text(&full), O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, -fd, "open directory '%s'", nc_buf_text(&walk->path));
-	if (lseek(fd, level->cookie, SEEK_SET) < 0)
+	NC_AUTO_FD int fd = openat(below, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || lseek(fd, level->cookie, SEEK_SET) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "read directory '%s'", nc_buf_text(&walk->path));
 	level->block = nc_alloc(BLOCK);
 	if (!level->block)
@@ -176,20 +163,21 @@ static int fill(struct nc_walk *walk, struct level *level, struct nacre_error *e
 /* The deepest directory has no more: report that and go up. */
 static int leave(struct nc_walk *walk, struct nc_walk_item *ret, struct nacre_error *err)
 {
-	level_close(&walk->levels[--walk->depth]);
-	if (walk->depth == 0)
+	struct level *ended = &walk->levels[--walk->depth];
+	if (walk->depth == 0) {
+		level_close(ended);
 		return 0;
+	}
 	struct level *up = &walk->levels[walk->depth - 1];
+	int code = up->fd < 0 ? reopen(walk, up, ended->fd, err) : 0;
+	level_close(ended);
+	if (code < 0)
+		return code;
 	nc_buf_clear(&walk->item);
-	int code = nc_buf_add(&walk->item, walk->path.data, walk->path.len, err);
+	code = nc_buf_add(&walk->item, walk->path.data, walk->path.len, err);
 	if (code < 0)
 		return code;
 	cut(&walk->path, up->path_len);
-	if (up->fd < 0) {
-		code = reopen(walk, up, err);
-		if (code < 0)
-			return code;
-	}
 	const char *slash = strrchr(walk->item.data, '/');
 	*ret = (struct nc_walk_item){ .leave = true, .dir = up->fd, .name = slash ? slash + 1 : walk->item.data,
 				      .path = walk->item.data, .type = DT_DIR };

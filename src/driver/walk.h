@@ -28,7 +28,7 @@ struct nc_walk_item {
 	unsigned char type;	/* DT_*, never DT_UNKNOWN */
 };
 
-/* The tree at path (clean) below root, which is borrowed. */
+/* The tree at path (clean) below root. */
 int nc_walk_new(int root, const char *path, struct nc_walk **ret, struct nacre_error *err);
 /* 1 and an item, 0 at the end, or a negative code. */
 int nc_walk_next(struct nc_walk *walk, struct nc_walk_item *ret, struct nacre_error *err);

@@ -909,6 +909,7 @@ static void mounts_by_the_old_call(void **state)
 
 /* --- any layer ------------------------------------------------------------------------------------------------------- */
 
+/* A linear congruence is all the chance that is needed, and the same everywhere. */
 static unsigned dice;
 
 static unsigned roll(unsigned sides)
@@ -949,10 +950,13 @@ static void random_member(char *to, size_t size, unsigned serial)
 		snprintf(to, size, "l %s %s%s", path, roll(2) ? "/" : roll(2) ? "../" : "", other);
 		break;
 	case 7:
-		snprintf(to, size, "h %s %s", path, other);
+		snprintf(to, size, roll(3) ? "s %s [600 0:0 1] 19 2:%s" : "h %s %s", path, other);
 		break;
 	case 8:
-		snprintf(to, size, "p %s [600 0:0 %u]", path, serial);
+		if (roll(4))
+			snprintf(to, size, "p %s [600 0:0 %u]", path, serial);
+		else
+			snprintf(to, size, roll(2) ? "d . [7%o5 0:0 %u]" : "f .wh..wh.aufs [%o 0:0 %u]", roll(8), serial);
 		break;
 	case 9:
 		snprintf(to, size, "f %.*s%s.wh..wh..opq [600 0:0 %u]", slash ? (int)(slash - path) : 0, path, slash ? "/" : "",
@@ -968,6 +972,30 @@ static void random_member(char *to, size_t size, unsigned serial)
 	}
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What goes with a directory is reported in the order of the directory, which is any. */
+static bool same_reports(const char *a, const char *b)
+{
+	char *texts[2] = { strdup(a), strdup(b) }, *parts[2][1000];
+	size_t counts[2] = { 0, 0 };
+	for (size_t side = 0; side < 2; side++) {
+		char *rest;
+		for (char *part = strtok_r(texts[side], ";", &rest); part; part = strtok_r(NULL, ";", &rest))
+			parts[side][counts[side]++] = part;
+		qsort(parts[side], counts[side], sizeof *parts[side], by_text);
+	}
+	bool same = counts[0] == counts[1];
+	for (size_t i = 0; same && i < counts[0]; i++)
+		same = strcmp(parts[0][i], parts[1][i]) == 0;
+	free(texts[0]);
+	free(texts[1]);
+	return same;
+}
+
 /* The driver and the memory driver, which shares no code with the others, must be of one mind about random layers. */
 static void random_layers(void **state)
 {
@@ -978,7 +1006,9 @@ static void random_layers(void **state)
 	rig_open(&other, "memory", path);
 	struct nacre_error err, other_err;
 	unsigned layers = 0, refused = 0;
-	for (unsigned story = 1; story <= 60; story++) {
+	const char *wanted = getenv("NACRE_TEST_STORIES");
+	unsigned stories = wanted ? (unsigned)atoi(wanted) : 60;
+	for (unsigned story = 1; story <= stories; story++) {
 		unsigned parent = 0;
 		for (unsigned i = 0; i < 6; i++) {
 			unsigned id = story * 100 + i;
@@ -1006,8 +1036,7 @@ static void random_layers(void **state)
 			char *reports_now = strdup(nc_buf_text(&rig.reports));
 			rig_seal(&rig);
 			rig_seal(&other);
-			/* what goes with a directory is reported in the order of the directory */
-			if (strlen(reports_now) != strlen(nc_buf_text(&other.reports)))
+			if (!same_reports(reports_now, nc_buf_text(&other.reports)))
 				fail_msg("layer %u on %u:\n%sreports %s, memory %s", id, parent, text.data, reports_now,
 					 nc_buf_text(&other.reports));
 			free(reports_now);

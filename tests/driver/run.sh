@@ -1,0 +1,61 @@
+#!/bin/bash
+# run.sh CONFORMANCE: every driver on every file system that this machine can make: tmpfs, and ext4, xfs and btrfs in
+# images on loop devices. Needs root. Everything is mounted in a mount namespace of its own, and loop devices let go of
+# their images with the last mount, so nothing stays, whatever happens.
+set -u
+conformance=$(realpath "${1:?usage: run.sh CONFORMANCE}")
+if [ "$(id -u)" != 0 ]; then
+	echo "run.sh: needs root" >&2
+	exit 77
+fi
+if [ -z "${NACRE_OWN_NAMESPACE:-}" ]; then
+	NACRE_OWN_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$conformance"
+fi
+
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/nacre-driver-XXXXXX")
+mounted=
+# shellcheck disable=SC2317 # reached by the trap
+clean() {
+	[ -z "$mounted" ] || umount -R "$mounted" 2>/dev/null
+	rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
+
+passed=0 failed=0
+one() { # driver filesystem directory
+	if "$conformance" "$1" "$3" >"$work/log" 2>&1; then
+		echo "ok      $1 on $2"
+		passed=$((passed + 1))
+	else
+		echo "FAILED  $1 on $2"
+		grep -v '^\[ *\(RUN\|OK\) *\]' "$work/log"
+		failed=$((failed + 1))
+	fi
+}
+
+one memory memory "$work"
+for fs in tmpfs ext4 xfs btrfs; do
+	point=$work/$fs
+	mkdir "$point"
+	if [ "$fs" = tmpfs ]; then
+		mount -t tmpfs -o mode=0700 tmpfs "$point"
+	else
+		# sparse: only what the claims write takes space
+		truncate -s 1G "$work/$fs.img"
+		case $fs in
+		ext4) mkfs.ext4 -q -F "$work/$fs.img" ;;
+		xfs) mkfs.xfs -q -f "$work/$fs.img" ;;
+		btrfs) mkfs.btrfs -q -f "$work/$fs.img" ;;
+		esac >/dev/null || { echo "FAILED  mkfs.$fs"; failed=$((failed + 1)); continue; }
+		mount -o loop "$work/$fs.img" "$point"
+	fi || { echo "FAILED  mount of $fs"; failed=$((failed + 1)); continue; }
+	mounted=$point
+	one overlay "$fs" "$point"
+	one vfs "$fs" "$point"
+	umount "$point"
+	mounted=
+	rm -f "$work/$fs.img"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
