@@ -1,15 +1,17 @@
 #!/bin/bash
-# run.sh CONFORMANCE: every driver on every file system that this machine can make: tmpfs, and ext4, xfs and btrfs in
-# images on loop devices. Needs root. Everything is mounted in a mount namespace of its own, and loop devices let go of
+# run.sh CONFORMANCE [FILESYSTEM…]: every driver on every file system: tmpfs, and ext4, xfs and btrfs in images on loop
+# devices. Needs root. Everything is mounted in a mount namespace of its own, and loop devices let go of
 # their images with the last mount, so nothing stays, whatever happens.
 set -u
-conformance=$(realpath "${1:?usage: run.sh CONFORMANCE}")
+conformance=$(realpath "${1:?usage: run.sh CONFORMANCE [FILESYSTEM…]}")
+shift
+[ $# -gt 0 ] || set -- tmpfs ext4 xfs btrfs
 if [ "$(id -u)" != 0 ]; then
 	echo "run.sh: needs root" >&2
 	exit 77
 fi
 if [ -z "${NACRE_OWN_NAMESPACE:-}" ]; then
-	NACRE_OWN_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$conformance"
+	NACRE_OWN_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$conformance" "$@"
 fi
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/nacre-driver-XXXXXX")
@@ -35,7 +37,7 @@ one() { # driver filesystem directory
 }
 
 one memory memory "$work"
-for fs in tmpfs ext4 xfs btrfs; do
+for fs in "$@"; do
 	point=$work/$fs
 	mkdir "$point"
 	if [ "$fs" = tmpfs ]; then

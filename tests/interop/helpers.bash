@@ -1,6 +1,7 @@
 # Shared by the interop suites: one work directory a file, a store, and podman kept to directories of its own.
 : "${NACRE:?path of the command}" "${NACRE_IMAGES:?directory of the images}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export here
 
 make_work() {
   work=$(mktemp -d "${TMPDIR:-/var/tmp}/nacre-interop.XXXXXX")

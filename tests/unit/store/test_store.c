@@ -42,6 +42,8 @@ static void what_is_no_store_is_refused(void **state)
 	snprintf(file, sizeof file, "%s/precious", path);
 	close(open(file, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(try_open(path, 0, TEST_DRIVER), NACRE_E_INVALID);
+	assert_int_equal(try_open(path, NACRE_OPEN_NOCREATE, NULL), NACRE_E_INVALID);
+	assert_int_equal(try_open(path, NACRE_OPEN_READONLY, NULL), NACRE_E_INVALID);
 	assert_non_null(strstr(err.msg, "precious"));
 	unlink(file);
 	assert_int_equal(try_open(path, 0, TEST_DRIVER), 0);
