@@ -28,15 +28,22 @@ trap cleanup EXIT
 pack() { python3 "$here/mkimg.py" layer "$1" "$L/$2.tar.part" $epoch; mv "$L/$2.tar.part" "$L/$2.tar"; }
 
 export pk=""                            # what install_packages installs
+# The machine's own Debian sources, whatever mirror they name, in one of apt's two styles.
+package_sources() {
+  local file found=
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [ -f "$file" ] && grep -q '^Suites:.*bookworm' "$file" && { cat "$file"; echo; found=1; }
+  done
+  [ -n "$found" ] || cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -E '^deb .*bookworm'
+}
+
 layer_base() {
   [ -e "$L/base.tar" ] && return
   say "layer base"; rm -rf "$b/base.up"
   local keep=(--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*'
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/doc/*'
     --dpkgopt='path-include=/usr/share/doc/*/copyright')
-  # the machine's own package sources, whatever mirror they name
-  cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null >"$b/sources" || true
-  mmdebstrap --quiet --variant=minbase "${keep[@]}" bookworm "$b/base.up" - <"$b/sources"
+  mmdebstrap --quiet --variant=minbase "${keep[@]}" bookworm "$b/base.up" - < <(package_sources)
   rm -rf "$b/base.up/dev/"* "$b/base.up/var/cache/apt/"*.bin "$b/base.up/var/log/"*
   pack "$b/base.up" base
 }
