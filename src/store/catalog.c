@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_NAME "catalog.db"
@@ -24,6 +25,9 @@
 #define BUSY_MS 120000
 /* So often is a catalog built anew before that is an error. */
 #define ATTEMPTS_MAX 5
+/* So long (a second) a builder waits for those who change files. */
+#define LOCK_ATTEMPTS_MAX 50
+#define LOCK_PAUSE_NS 20000000
 
 static const char schema[] =
 	"CREATE TABLE node(id TEXT PRIMARY KEY, parent TEXT NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL,"
@@ -348,14 +352,25 @@ static int put_in_place(struct nacre_store *store, struct nc_stage *stage, struc
 	return nc_store_sync(store, store->root, "the catalog's directory", err);
 }
 
-/* While nobody changes files, or another builds. */
+/* While nobody changes files, or another builds. Not for ever: whoever holds the lock may be waiting for this catalog. */
+static int lock_for_building(int locks, struct nacre_error *err)
+{
+	int code = NACRE_E_BUSY;
+	for (int i = 0; i < LOCK_ATTEMPTS_MAX && code == NACRE_E_BUSY; i++) {
+		if (i)
+			nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
+		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_EXCLUSIVE, false, err);
+	}
+	return code;
+}
+
 static int build(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	struct nacre_store *store = catalog->store;
 	NC_AUTO_FD int locks = -1;
 	int code = nc_locks_open(store, &locks, err);
 	if (code == 0)
-		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_EXCLUSIVE, true, err);
+		code = lock_for_building(locks, err);
 	if (code < 0)
 		return code;
 	code = open_file(catalog, NULL);
@@ -367,6 +382,16 @@ static int build(struct nc_catalog *catalog, struct nacre_error *err)
 		code = build_into(catalog, stage, err);
 	if (code == 0)
 		code = put_in_place(store, stage, err);
+	return code;
+}
+
+/* Where no file can be built now, what the files say answers from memory; the next use looks for a file again. */
+static int open_for_once(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	int code = open_in_memory(catalog, err);
+	catalog->in_memory = false;
+	catalog->dev = 0;
+	catalog->ino = 0;
 	return code;
 }
 
@@ -383,9 +408,9 @@ static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
 	int code = open_file(catalog, err);
 	for (int i = 0; i < ATTEMPTS_MAX && (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT); i++) {
 		code = build(catalog, err);
-		if (code < 0)
-			return code;
-		if (!catalog->db)
+		if (code == NACRE_E_BUSY || code == NACRE_E_NOSPACE)
+			return open_for_once(catalog, err);
+		if (code == 0 && !catalog->db)
 			code = open_file(catalog, err);
 	}
 	return code;
@@ -530,14 +555,18 @@ static int run_with(struct nc_catalog *catalog, int which, const char *a, const 
 int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	pthread_mutex_lock(&catalog->mutex);
-	int code = 1;
-	if (catalog->db && (catalog->in_memory || !is_moved(catalog))) {
-		code = run(catalog, BEGIN, err);
-		if (code == NACRE_E_CORRUPT) {
-			condemn(catalog);
-			code = 1;
-		}
+	int code = 0;
+	/* one that another built since we last looked knows nothing of what changed under the catalog's lock */
+	if (!catalog->db || (!catalog->in_memory && is_moved(catalog))) {
+		disconnect(catalog);
+		code = open_file(catalog, err);
 	}
+	if (code == 0)
+		code = run(catalog, BEGIN, err);
+	if (code == NACRE_E_CORRUPT)
+		condemn(catalog);
+	if (code == NACRE_E_CORRUPT || code == NACRE_E_NOTFOUND)
+		code = 1;
 	if (code != 0)
 		pthread_mutex_unlock(&catalog->mutex);
 	return code;
@@ -551,10 +580,12 @@ int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err)
 	return code;
 }
 
-void nc_catalog_abort(struct nc_catalog *catalog)
+void nc_catalog_abort(struct nc_catalog *catalog, bool damaged)
 {
 	if (!sqlite3_get_autocommit(catalog->db))
 		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+	if (damaged)
+		condemn(catalog);
 	pthread_mutex_unlock(&catalog->mutex);
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,7 +70,8 @@ int nc_catalog_put_name(struct nc_catalog *catalog, const char *full, const stru
 			struct nacre_error *err);
 int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct nacre_error *err);
 int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err);
-void nc_catalog_abort(struct nc_catalog *catalog);
+/* damaged: the file goes too. */
+void nc_catalog_abort(struct nc_catalog *catalog, bool damaged);
 /* Look whether the file is still the one that is open, and open or build it anew when not. */
 int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err);
 /* Which images contain which layers, for all images at once (a rebuild, after every node was put). */

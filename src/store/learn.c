@@ -17,10 +17,21 @@ void nc_catalog_let_go(int locks)
 	nc_unlock_whole(locks, NC_LOCK_CATALOG);
 }
 
+/* What is damaged stays visible by its ID, so that it can be looked at and deleted. */
+static int read_node(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	int code = nc_node_read(store->graph, id, ret, err);
+	if (code != NACRE_E_CORRUPT)
+		return code;
+	memcpy(ret->id, id, NC_HEX_ID);
+	ret->size = -1;
+	return 0;
+}
+
 static int learn_node(struct nacre_store *store, const char *id, struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	int code = nc_node_read(store->graph, id, &facts, err);
+	int code = read_node(store, id, &facts, err);
 	if (code == NACRE_E_NOTFOUND)
 		return nc_catalog_drop_node(store->catalog, id, err);
 	return code < 0 ? code : nc_catalog_put_node(store->catalog, &facts, err);
@@ -30,7 +41,7 @@ static int learn_name(struct nacre_store *store, const char *full, struct nacre_
 {
 	struct nc_name_target target;
 	int code = nc_name_read(store, full, &target, err);
-	if (code == NACRE_E_NOTFOUND)
+	if (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT)
 		return nc_catalog_drop_name(store->catalog, full, err);
 	return code < 0 ? code : nc_catalog_put_name(store->catalog, full, &target, err);
 }
@@ -61,8 +72,8 @@ int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, stru
 	if (code == 0)
 		code = nc_catalog_commit(store->catalog, err);
 	if (code < 0)
-		nc_catalog_abort(store->catalog);
-	return code;
+		nc_catalog_abort(store->catalog, code == NACRE_E_CORRUPT);
+	return code == NACRE_E_CORRUPT ? 0 : code;	/* whoever needs it next builds it from the files */
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
@@ -78,15 +89,9 @@ static int fill_node(void *ctx, const char *id, unsigned char type, struct nacre
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	if (!nc_id_valid(id))
 		return 0;
-	int code = nc_node_read(fill->store->graph, id, &facts, err);
+	int code = read_node(fill->store, id, &facts, err);
 	if (code == NACRE_E_NOTFOUND)
 		return 0;
-	if (code == NACRE_E_CORRUPT) {
-		/* it stays visible by its ID, so that it can be looked at and deleted */
-		memcpy(facts.id, id, NC_HEX_ID);
-		facts.size = -1;
-		code = 0;
-	}
 	return code < 0 ? code : nc_catalog_put_node(fill->catalog, &facts, err);
 }
 

@@ -201,6 +201,30 @@ static void a_damaged_catalog_is_built_anew(void **state)
 	assert_catalog_true(fixture);
 }
 
+/* Who is in the middle of a change, and needs to know something, cannot wait for himself. */
+static void a_catalog_that_cannot_be_built_is_not_waited_for(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[256], id[65], got[65];
+	int locks = -1;
+	make_image(fixture->store, ab, "x", id);
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	assert_done(nc_locks_open(fixture->store, &locks, &err));
+	assert_done(nc_catalog_hold(fixture->store, locks, &err));
+	assert_int_equal(unlink(path), 0);
+	id[10] = '\0';
+	assert_done(nc_store_resolve(fixture->store, id, got, NULL, &err));
+	assert_int_equal(access(path, F_OK), -1);
+	NC_AUTO_PLAN struct nc_plan plan = { 0 };
+	assert_done(nc_plan_add_node(&plan, got, &err));
+	assert_done(nc_catalog_learn(fixture->store, &plan, &err));
+	nc_catalog_let_go(locks);
+	close(locks);
+	assert_done(nc_store_resolve(fixture->store, id, got, NULL, &err));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_catalog_true(fixture);
+}
+
 /* --- reading only --------------------------------------------------------------------------------------------------- */
 
 static void read_all(struct nacre_store *store, const char *id)
@@ -511,6 +535,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drivers_are_listed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_catalog_may_go_at_any_moment, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_catalog_is_built_anew, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_catalog_that_cannot_be_built_is_not_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reading_writes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(processes_bring_the_same_layers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_removes_while_another_loads, set_up, tear_down),
