@@ -20,7 +20,8 @@ bool nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_si
 static int open_kept(struct nacre_store *store, const char *hex, struct nc_reader **ret, uint64_t *ret_size,
 		     struct nacre_error *err)
 {
-	NC_AUTO_FD int fd = store->blobs < 0 ? -1 : openat(store->blobs, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	NC_AUTO_FD int fd =
+		store->blobs < 0 ? -1 : openat(store->blobs, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (store->blobs < 0 || (fd < 0 && errno == ENOENT))
 		return NACRE_E_NOTFOUND;
 	struct stat st;
@@ -34,7 +35,8 @@ static int open_kept(struct nacre_store *store, const char *hex, struct nc_reade
 }
 
 /* A layer with this diff ID; 0 when there is none. */
-static int find_layer(struct nacre_store *store, const struct nc_digest *digest, char *ret_id, struct nacre_error *err)
+static int find_layer(struct nacre_store *store, const struct nc_digest *digest, char *ret_id,
+		      struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
 	char text[NC_DIGEST_TEXT];
@@ -45,8 +47,8 @@ static int find_layer(struct nacre_store *store, const struct nc_digest *digest,
 	return 1;
 }
 
-int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret, uint64_t *ret_size,
-		  struct nacre_error *err)
+int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret,
+		  uint64_t *ret_size, struct nacre_error *err)
 {
 	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
 	int code = NACRE_E_NOTFOUND;
@@ -57,7 +59,8 @@ int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, str
 	code = find_layer(store, digest, id, err);
 	if (code > 0)
 		return nc_store_layer_tar(store, id, ret, ret_size, err);
-	return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "the store has no blob %s", nc_digest_text(digest, text));
+	return code < 0 ? code
+			: nc_fail(err, NACRE_E_NOTFOUND, 0, "the store has no blob %s", nc_digest_text(digest, text));
 }
 
 int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest, struct nacre_error *err)

@@ -2,8 +2,8 @@
  * renamed into place, whenever it is missing, damaged or of another version. Before each use the file at its path is
  * compared with the one that is open, so that a catalog deleted under us is noticed.
  *
- * A read-only store never writes: its catalog is opened as an immutable file where no writer has left a log beside it,
- * and is otherwise built in memory, as is that of an ephemeral store. */
+ * A read-only store never writes: its catalog is opened as an immutable file where no writer has left a log beside
+ * it, and is otherwise built in memory, as is that of an ephemeral store. */
 #include "store/catalog.h"
 
 #include "store/inner.h"
@@ -30,7 +30,8 @@
 #define LOCK_PAUSE_NS 20000000
 
 static const char schema[] =
-	"CREATE TABLE node(id TEXT PRIMARY KEY, parent TEXT NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL,"
+	"CREATE TABLE node(id TEXT PRIMARY KEY, parent TEXT NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT "
+	"NULL,"
 	" created_nsec INTEGER NOT NULL, size INTEGER NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX node_parent ON node(parent, id) WHERE parent <> '';"
 	"CREATE INDEX node_diff_id ON node(diff_id, id) WHERE diff_id <> '';"
@@ -73,33 +74,38 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_NODES] = "SELECT " NODE_COLUMNS " FROM node n ORDER BY n.id",
 	[NC_ASK_HEADS] = "SELECT " NODE_COLUMNS " FROM node n WHERE NOT EXISTS (SELECT 1 FROM node c WHERE"
 			 " c.parent = n.id AND c.parent <> '') ORDER BY n.id",
-	[NC_ASK_CHILDREN] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
+	[NC_ASK_CHILDREN] =
+		"SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
 	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
-	[NC_ASK_IMAGES] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR"
-			  " EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
-			  " c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
+	[NC_ASK_IMAGES] =
+		"SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR"
+		" EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
+		" c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
 	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
 	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
 	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",
 	/* the depth ends chains that damage has closed to a ring */
-	[NC_ASK_CHAIN] = "WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("
-			 "SELECT " NODE_COLUMNS ", 0 FROM node n WHERE n.id = ?1 UNION ALL "
-			 "SELECT " NODE_COLUMNS ", depth + 1 FROM up JOIN node n ON n.id = up.parent WHERE depth < 4096)"
-			 " SELECT id, parent, kind, size, diff_id, (SELECT count(*) FROM member WHERE layer = up.id)"
-			 " FROM up ORDER BY depth",
+	[NC_ASK_CHAIN] =
+		"WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("
+		"SELECT " NODE_COLUMNS ", 0 FROM node n WHERE n.id = ?1 UNION ALL "
+		"SELECT " NODE_COLUMNS ", depth + 1 FROM up JOIN node n ON n.id = up.parent WHERE depth < 4096)"
+		" SELECT id, parent, kind, size, diff_id, (SELECT count(*) FROM member WHERE layer = up.id)"
+		" FROM up ORDER BY depth",
 	[NC_ASK_BLOB_USERS] = "SELECT image FROM blob WHERE digest = ?1 LIMIT 1",
-	[NC_ASK_COUNTS] = "SELECT (SELECT count(*) FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR EXISTS (SELECT 1 FROM"
-			  " name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND"
-			  " c.parent <> ''))), (SELECT count(*) FROM node WHERE kind & 1), (SELECT count(*) FROM name)",
+	[NC_ASK_COUNTS] =
+		"SELECT (SELECT count(*) FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR EXISTS (SELECT 1 FROM"
+		" name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND"
+		" c.parent <> ''))), (SELECT count(*) FROM node WHERE kind & 1), (SELECT count(*) FROM name)",
 	[PUT_NODE] = "INSERT OR REPLACE INTO node VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[PUT_DOCUMENT] = "INSERT OR IGNORE INTO document VALUES(?1, ?2)",
 	[PUT_BLOB] = "INSERT OR IGNORE INTO blob VALUES(?1, ?2)",
 	[PUT_MEMBERS] = "WITH RECURSIVE up(id) AS (SELECT parent FROM node WHERE id = ?1 AND parent <> ''"
 			" UNION SELECT n.parent FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
 			" INSERT OR IGNORE INTO member SELECT id, ?1 FROM up",
-	[PUT_ALL_MEMBERS] = "WITH RECURSIVE up(id, image) AS (SELECT parent, id FROM node WHERE kind & 2 AND parent <> ''"
-			    " UNION SELECT n.parent, up.image FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
-			    " INSERT OR IGNORE INTO member SELECT id, image FROM up",
+	[PUT_ALL_MEMBERS] =
+		"WITH RECURSIVE up(id, image) AS (SELECT parent, id FROM node WHERE kind & 2 AND parent <> ''"
+		" UNION SELECT n.parent, up.image FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
+		" INSERT OR IGNORE INTO member SELECT id, image FROM up",
 	[PUT_NAME] = "INSERT OR REPLACE INTO name VALUES(?1, ?2, ?3, ?4)",
 	[DROP_NODE] = "DELETE FROM node WHERE id = ?1",
 	[DROP_DOCUMENTS] = "DELETE FROM document WHERE image = ?1",
@@ -121,12 +127,13 @@ struct nc_catalog {
 	ino_t ino;
 };
 
-/* --- SQLite's failures ------------------------------------------------------------------------------------------- */
+/* --- SQLite's failures ------------------------------------------------------------------------------------------ */
 
 static bool is_damage(int result)
 {
 	result &= 0xff;
-	return result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_ERROR || result == SQLITE_SCHEMA;
+	return result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_ERROR ||
+	       result == SQLITE_SCHEMA;
 }
 
 /* NACRE_E_CORRUPT is what a rebuild can heal. */
@@ -142,7 +149,8 @@ static int fail(struct nc_catalog *catalog, int result, struct nacre_error *err)
 	case SQLITE_PERM: code = NACRE_E_DENIED; break;
 	default: code = is_damage(result) ? NACRE_E_CORRUPT : NACRE_E_IO;
 	}
-	return nc_fail(err, code, 0, "catalog: %s", catalog->db ? sqlite3_errmsg(catalog->db) : sqlite3_errstr(result));
+	return nc_fail(err, code, 0, "catalog: %s",
+		       catalog->db ? sqlite3_errmsg(catalog->db) : sqlite3_errstr(result));
 }
 
 static int run_text(struct nc_catalog *catalog, const char *text, struct nacre_error *err)
@@ -208,7 +216,8 @@ static int settle(struct nc_catalog *catalog, struct nacre_error *err)
 	if (code == 0 && version != VERSION)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %d", version);
 	if (code == 0 && !catalog->store->readonly)
-		code = run_text(catalog, catalog->store->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
+		code = run_text(catalog,
+				catalog->store->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
 				err);
 	if (code == 0)
 		code = prepare_all(catalog, err);
@@ -294,7 +303,8 @@ static int add_uri_path(struct nc_buf *uri, const char *path, struct nacre_error
 static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	struct stat st;
-	bool at_rest = fstatat(catalog->store->root, FILE_NAME "-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	bool at_rest =
+		fstatat(catalog->store->root, FILE_NAME "-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
 	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
 	int code = at_rest && !catalog->distrusted ? path_of(catalog->store, "", "", &path, err) : NACRE_E_CORRUPT;
@@ -352,7 +362,8 @@ static int put_in_place(struct nacre_store *store, struct nc_stage *stage, struc
 	return nc_store_sync(store, store->root, "the catalog's directory", err);
 }
 
-/* While nobody changes files, or another builds. Not for ever: whoever holds the lock may be waiting for this catalog. */
+/* While nobody changes files, or another builds. Not for ever: whoever holds the lock may be waiting for this
+ * catalog. */
 static int lock_for_building(int locks, struct nacre_error *err)
 {
 	int code = NACRE_E_BUSY;
@@ -502,8 +513,8 @@ static int add_row(struct nc_rows *rows, sqlite3_stmt *statement, struct nacre_e
 	return 0;
 }
 
-static int ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b, struct nc_rows *ret,
-	       struct nacre_error *err)
+static int ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b,
+	       struct nc_rows *ret, struct nacre_error *err)
 {
 	sqlite3_stmt *statement = catalog->statements[question];
 	if (a)

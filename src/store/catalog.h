@@ -1,5 +1,5 @@
-/* The catalog: an SQLite index of what lies in graph/ and names/, and nothing more. It may be deleted at any moment; it is
- * rebuilt from the files when it is missing, damaged or of another version. Any number of threads. */
+/* The catalog: an SQLite index of what lies in graph/ and names/, and nothing more. It may be deleted at any moment;
+ * it is rebuilt from the files when it is missing, damaged or of another version. Any number of threads. */
 #ifndef NC_STORE_CATALOG_H
 #define NC_STORE_CATALOG_H
 
@@ -29,13 +29,13 @@ enum nc_question {
 	NC_ASK_HEADS,		/*                     | node columns, by id */
 	NC_ASK_CHILDREN,	/* parent              | node columns, by id */
 	NC_ASK_OTHER_CHILD,	/* parent, not this one | id; at most one */
-	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, and nodes of 2015
-				 *                       that have a name or no child */
+	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, and nodes
+				 *                       of 2015 that have a name or no child */
 	NC_ASK_BY_DIFF_ID,	/* digest              | id; at most one */
 	NC_ASK_BY_DOCUMENT,	/* digest              | id; all images that keep the document */
 	NC_ASK_NAMES,		/* id                  | name, manifest, index; by name */
-	NC_ASK_CHAIN,		/* id                  | node columns of it and its ancestors, upwards, and how many images
-				 *                       contain each */
+	NC_ASK_CHAIN,		/* id                  | node columns of it and its ancestors, upwards, and how many
+				 *                       images contain each */
 	NC_ASK_BLOB_USERS,	/* digest              | id; at most one */
 	NC_ASK_COUNTS,		/*                     | images, layers, names */
 	NC_QUESTION_COUNT
@@ -61,8 +61,8 @@ int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const 
 /* --- telling ---------------------------------------------------------------------------------------------------- */
 
 /* A transaction; other threads wait from begin to end. After a failure only nc_catalog_abort is left.
- * begin returns 1 when the catalog's file is gone or damaged: whoever needs it next builds it from the files, so there
- * is nothing to tell (and nothing to abort). */
+ * begin returns 1 when the catalog's file is gone or damaged: whoever needs it next builds it from the files, so
+ * there is nothing to tell (and nothing to abort). */
 int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err);
 int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err);
 int nc_catalog_drop_node(struct nc_catalog *catalog, const char *id, struct nacre_error *err);

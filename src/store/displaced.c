@@ -77,7 +77,7 @@ void nc_displacements_free(struct nc_displacements *self)
 	free(self);
 }
 
-/* --- noting ------------------------------------------------------------------------------------------------------ */
+/* --- noting ----------------------------------------------------------------------------------------------------- */
 
 static int spill(struct nc_displacements *self, struct nc_reader *content, struct displacement *ret,
 		 struct nacre_error *err)
@@ -160,7 +160,7 @@ bool nc_displacements_any(const struct nc_displacements *self)
 	return self->count > 0;
 }
 
-/* --- rewriting --------------------------------------------------------------------------------------------------- */
+/* --- rewriting -------------------------------------------------------------------------------------------------- */
 
 /* The displacement of what record put under this name, or NULL. Records come in ascending order, so those of a chain
  * that lie behind are not needed again. */
@@ -174,7 +174,8 @@ static const struct displacement *displaced_after(struct chain *chain, uint64_t 
 	return chain ? chain->first : NULL;
 }
 
-static int replace(void *ctx, const struct nc_split_record *file, struct nc_reader **ret_bytes, struct nacre_error *err)
+static int replace(void *ctx, const struct nc_split_record *file, struct nc_reader **ret_bytes,
+		   struct nacre_error *err)
 {
 	struct nc_displacements *self = ctx;
 	uint64_t record = self->seen++;
@@ -191,7 +192,8 @@ static int replace(void *ctx, const struct nc_split_record *file, struct nc_read
 	if (file->size == 0)
 		return 1;
 	if (!item->has_content || item->size != file->size)
-		return nc_fail(err, NACRE_E_CORRUPT, 0, "'%s' was replaced, and its content was not kept", file->name);
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "'%s' was replaced, and its content was not kept",
+			       file->name);
 	int code = nc_reader_file_range(self->spill, item->offset, item->size, "a replaced file", ret_bytes, err);
 	return code < 0 ? code : 1;
 }

@@ -1,5 +1,5 @@
-/* Content that a later member of the same layer displaced. The record says "the file of that name" for it, which would
- * now be another file, so it is kept aside while the layer comes in, and the record is rewritten at the end. */
+/* Content that a later member of the same layer displaced. The record says "the file of that name" for it, which
+ * would now be another file, so it is kept aside while the layer comes in, and the record is rewritten at the end. */
 #ifndef NC_STORE_DISPLACED_H
 #define NC_STORE_DISPLACED_H
 

@@ -1,5 +1,5 @@
-/* An image's merged tree as one tar. Files that are one (hard links) are written once, under the first of their names,
- * and as links to it under the others. */
+/* An image's merged tree as one tar. Files that are one (hard links) are written once, under the first of their
+ * names, and as links to it under the others. */
 #include "base/map.h"
 #include "store/inner.h"
 #include "store/look.h"
@@ -33,7 +33,8 @@ static int write_content(struct export *export, const char *path, struct nacre_e
 }
 
 /* The name under which the file was written before: NULL when this is the first. */
-static int find_first(struct export *export, const struct nc_view_file *file, const char **ret, struct nacre_error *err)
+static int find_first(struct export *export, const struct nc_view_file *file, const char **ret,
+		      struct nacre_error *err)
 {
 	*ret = nc_map_get(export->first_names, &file->number, sizeof file->number);
 	if (*ret)

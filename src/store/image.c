@@ -56,7 +56,7 @@ static void image_auto(struct image **image)
 		nacre_image_free(&(*image)->face);
 }
 
-/* --- names and documents ------------------------------------------------------------------------------------------- */
+/* --- names and documents ---------------------------------------------------------------------------------------- */
 
 static int list_column(const struct nc_rows *rows, unsigned column, char ***ret, struct nacre_error *err)
 {
@@ -97,7 +97,8 @@ static int read_first(struct nacre_store *store, struct image *image, struct nc_
 	if (space)
 		*space = '\0';
 	if (!space || nc_digest_parse(line, ret, NULL) < 0)
-		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest's name is damaged", image->face.id);
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest's name is damaged",
+			       image->face.id);
 	image->media_type = nc_strdup(space + 1);
 	return image->media_type ? 1 : nc_nomem(err);
 }
@@ -141,10 +142,12 @@ static int read_digests(struct nacre_store *store, struct image *image, const st
 static int read_blobs(struct nacre_store *store, struct image *image, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
-	int code = nc_manifest_parse(image->manifest_bytes, image->face.manifest_len, image->media_type, &manifest, err);
+	int code =
+		nc_manifest_parse(image->manifest_bytes, image->face.manifest_len, image->media_type, &manifest, err);
 	if (code < 0)
-		return code == NACRE_E_NOMEM ? code : nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest is damaged",
-							      image->face.id);
+		return code == NACRE_E_NOMEM ? code
+					     : nc_fail(err, NACRE_E_CORRUPT, 0,
+						       "image %.12s: its manifest is damaged", image->face.id);
 	for (size_t i = 0; i < manifest->item_count && i < image->face.layer_count; i++) {
 		char hex[NC_DIGEST_TEXT];
 		struct nacre_layer_info *layer = &image->layers[i];
@@ -183,9 +186,10 @@ static int read_documents(struct nacre_store *store, struct image *image, bool l
 	return code;
 }
 
-/* --- layers -------------------------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------------------------- */
 
-/* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed over. */
+/* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed
+ * over. */
 static int read_layers(struct nacre_store *store, struct image *image, const char *top, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
@@ -214,7 +218,7 @@ static int read_layers(struct nacre_store *store, struct image *image, const cha
 	return 0;
 }
 
-/* --- today's images -------------------------------------------------------------------------------------------------- */
+/* --- today's images --------------------------------------------------------------------------------------------- */
 
 static int fill_history(struct image *image, struct nacre_error *err)
 {
@@ -301,7 +305,7 @@ static int read_modern(struct nacre_store *store, struct image *image, const cha
 	return code < 0 || lean ? code : fill_history(image, err);
 }
 
-/* --- images of 2015 -------------------------------------------------------------------------------------------------- */
+/* --- images of 2015 --------------------------------------------------------------------------------------------- */
 
 static char *join_words(char *const *words)
 {
@@ -382,7 +386,7 @@ static int read_old(struct nacre_store *store, struct image *image, bool lean, s
 	return code < 0 || lean ? code : read_v1_history(store, image, err);
 }
 
-/* --- the door -------------------------------------------------------------------------------------------------------- */
+/* --- the door --------------------------------------------------------------------------------------------------- */
 
 int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
 		  struct nacre_error *err)
@@ -400,7 +404,8 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, facts.parent, lean, err)
 						  : read_old(store, image, lean, err);
 	if (code < 0)
-		return code == NACRE_E_BADDATA ? nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id) : code;
+		return code == NACRE_E_BADDATA ? nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id)
+					       : code;
 	*ret = &NC_GIVE(image)->face;
 	return 0;
 }

@@ -98,7 +98,7 @@ void nc_ingest_free(struct nc_ingest *ingest)
 	free(ingest);
 }
 
-/* --- what is held ------------------------------------------------------------------------------------------------ */
+/* --- what is held ----------------------------------------------------------------------------------------------- */
 
 struct nc_held *nc_ingest_held(const struct nc_ingest *ingest, const char *id)
 {
@@ -163,7 +163,7 @@ int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, str
 	return 0;
 }
 
-/* --- the stage --------------------------------------------------------------------------------------------------- */
+/* --- the stage -------------------------------------------------------------------------------------------------- */
 
 static int ensure_stage(struct nc_ingest *ingest, struct nacre_error *err)
 {
@@ -184,7 +184,8 @@ int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct n
 	return code < 0 || *fd >= 0 ? code : nc_dir_ensure(ingest->stage->dir, name, fd, err);
 }
 
-int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer, struct nacre_error *err)
+int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
+		      struct nacre_error *err)
 {
 	int code = nc_plan_add_node(&ingest->plan, id, err);
 	if (code < 0)
@@ -204,7 +205,7 @@ int nc_ingest_describe(int dir, const char *id, const char *parent, const struct
 	return code < 0 ? code : nc_file_create(dir, "json", nc_buf_text(&json), json.len, err);
 }
 
-/* --- images ------------------------------------------------------------------------------------------------------ */
+/* --- images ----------------------------------------------------------------------------------------------------- */
 
 /* A manifest or index that the image is to keep. */
 struct document {
@@ -227,7 +228,8 @@ static int take_document(const char *bytes, size_t len, struct document *ret, st
 }
 
 /* ret_tops: the ID of the topmost layer, "" without layers. */
-static int check_layers(struct nc_ingest *ingest, const struct nc_config *config, char *ret_top, struct nacre_error *err)
+static int check_layers(struct nc_ingest *ingest, const struct nc_config *config, char *ret_top,
+			struct nacre_error *err)
 {
 	ret_top[0] = '\0';
 	for (size_t i = 0; i < config->diff_id_count; i++) {
@@ -280,7 +282,8 @@ static int take_manifest(struct nc_ingest *ingest, const struct nc_image_in *in,
 static int first_line(const struct nc_image_in *in, const struct document *manifest, struct nc_buf *ret,
 		      struct nacre_error *err)
 {
-	return nc_buf_addf(ret, err, "sha256:%s %s", manifest->hex, in->manifest_media_type ? in->manifest_media_type : "");
+	return nc_buf_addf(ret, err, "sha256:%s %s", manifest->hex,
+			   in->manifest_media_type ? in->manifest_media_type : "");
 }
 
 /* The image's directory in the stage. */
@@ -376,8 +379,8 @@ static int name_it(struct nc_ingest *ingest, const char *name, const char *id, c
 	code = nc_name_text(&target, &text, &len, err);
 	if (code < 0)
 		return code;
-	if (nc_name_read(ingest->store, full, &old, NULL) == 0 && nc_name_text(&old, &old_text, &old_len, NULL) == 0 &&
-	    strcmp(text, old_text) == 0)
+	if (nc_name_read(ingest->store, full, &old, NULL) == 0 &&
+	    nc_name_text(&old, &old_text, &old_len, NULL) == 0 && strcmp(text, old_text) == 0)
 		return 0;
 	code = nc_ingest_side(ingest, "names", &ingest->names, err);
 	snprintf(file, sizeof file, "%u", ingest->name_count);
@@ -430,7 +433,7 @@ int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char
 	return there;
 }
 
-/* --- the commit -------------------------------------------------------------------------------------------------- */
+/* --- the commit ------------------------------------------------------------------------------------------------- */
 
 static bool is_light(const struct nc_plan *plan)
 {

@@ -33,7 +33,8 @@ struct nc_held *nc_ingest_held(const struct nc_ingest *ingest, const char *id);
 /* A directory of the stage ("graph", "blobs", …), made when it is not there. *fd is one of the members above. */
 int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct nacre_error *err);
 /* A node whose directory in the stage is complete joins the plan. */
-int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer, struct nacre_error *err);
+int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
+		      struct nacre_error *err);
 /* The nearest of id (held, or NULL) and its ancestors that has a layer; "" when none has. */
 int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, struct nacre_error *err);
 /* Files of a node in the stage. */

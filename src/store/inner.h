@@ -36,7 +36,7 @@ struct nacre_store {
 	bool readonly, durable;
 	bool ephemeral;			/* the memory driver: nothing outlives the handle */
 	int alive;			/* ephemeral: holds the lock that keeps others out */
-	atomic_bool broken;		/* a commit failed half way: nothing is written until the store is opened again */
+	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
 };
 
 /* NACRE_E_DENIED for a read-only store, NACRE_E_IO after a commit that failed. */
@@ -58,7 +58,7 @@ enum nc_lock_whole {
 	NC_LOCK_ALIVE,			/* exclusive: an ephemeral store is open */
 	NC_LOCK_MAKING,			/* exclusive: the store is being made */
 	NC_LOCK_MOUNTS,			/* exclusive: records of mounts change */
-	NC_LOCK_CATALOG,		/* shared: files change and the catalog will be told; exclusive: it is rebuilt */
+	NC_LOCK_CATALOG,		/* shared: files change, the catalog will be told; exclusive: it is rebuilt */
 	NC_LOCK_NAMES,			/* exclusive: names change */
 };
 int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
@@ -122,7 +122,8 @@ int nc_name_publish(struct nacre_store *store, const char *full, int dir, const 
 int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_error *err);
 /* Calls fn for each name there is, by reading the files. */
 int nc_names_each(struct nacre_store *store,
-		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err),
+		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
+			    struct nacre_error *err),
 		  void *ctx, struct nacre_error *err);
 
 /* --- blobs (blobs.c) -------------------------------------------------------------------------------------------- */
@@ -132,7 +133,7 @@ bool nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_si
 int nc_blobs_prune(struct nacre_store *store, int locks, const struct nc_digest *blobs, size_t count,
 		   struct nacre_error *err);
 
-/* --- changes (publish.c, learn.c, recover.c, remove.c) ----------------------------------------------------------- */
+/* --- changes (publish.c, learn.c, recover.c, remove.c) ---------------------------------------------------------- */
 
 /* Takes the catalog's shared lock: from before files change until nc_catalog_learn was called. */
 int nc_catalog_hold(struct nacre_store *store, int locks, struct nacre_error *err);
@@ -142,8 +143,8 @@ int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, stru
 /* Fill an empty catalog from the files. */
 int nc_catalog_fill(struct nacre_store *store, struct nc_catalog *catalog, struct nacre_error *err);
 
-/* Carry out a plan whose stage is durable and bears the commit mark: rename everything to where it belongs, sync, teach
- * the catalog. What is in place already is passed over, so it may be begun again after a crash. */
+/* Carry out a plan whose stage is durable and bears the commit mark: rename everything to where it belongs, sync,
+ * teach the catalog. What is in place already is passed over, so it may be begun again after a crash. */
 int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_plan *plan, struct nacre_error *err);
 /* Finish, or undo, what processes that died left. Costs a look into graph/_tmp when there is nothing. */
 int nc_recover(struct nacre_store *store, struct nacre_error *err);
@@ -151,13 +152,13 @@ int nc_recover(struct nacre_store *store, struct nacre_error *err);
 /* Lets go of a stage without removing it: it is left to an heir. */
 void nc_stage_leave(struct nc_stage *stage);
 
-/* Why a node cannot be removed: 0 nothing is in its way; NACRE_E_INUSE with the reason. names false: names are none. */
+/* Why a node cannot be removed: 0 nothing is in its way; NACRE_E_INUSE with the reason. names: they are one too. */
 int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err);
-/* Go on with a removal whose maker died after its commit: the layers of its plan that nobody needs any more go too. */
+/* Go on with a removal whose maker died after its commit: layers of its plan that nobody needs any more go too. */
 int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *stage, const struct nc_plan *plan,
 		       struct nacre_error *err);
 
-/* --- looking (resolve.c, mounts.c, image.c) ------------------------------------------------------------------------ */
+/* --- looking (resolve.c, mounts.c, image.c) --------------------------------------------------------------------- */
 
 /* As nc_store_resolve, but layers count too where no image fits. */
 int nc_store_resolve_node(struct nacre_store *store, const char *what, char *ret_id, struct nacre_error *err);

@@ -1,5 +1,5 @@
 /* The intake: a layer's blob as it comes from outside. It passes everything through and meanwhile finds out how it is
- * compressed, counts, hashes and copies it. A plain blob is not hashed here when the caller hashes its bytes anyway. */
+ * compressed, counts, hashes and copies it. A plain blob is not hashed here: the caller hashes its bytes anyway. */
 #ifndef NC_STORE_INTAKE_H
 #define NC_STORE_INTAKE_H
 
@@ -20,7 +20,8 @@ int nc_intake_new(struct nc_reader *upstream, const struct nc_intake_options *op
 struct nc_reader *nc_intake_reader(struct nc_intake *intake);
 
 /* Before the chain is closed: reads what nobody wanted to its end and compares with what was promised.
- * flat: the digest of the bytes inflated, which is that of the blob when it is plain. NACRE_E_DIGEST, NACRE_E_BADDATA. */
+ * flat: the digest of the bytes inflated, which is that of the blob when it is plain. NACRE_E_DIGEST,
+ * NACRE_E_BADDATA. */
 int nc_intake_finish(struct nc_intake *intake, const struct nc_digest *flat, struct nc_digest *ret_blob,
 		     uint64_t *ret_size, struct nacre_error *err);
 /* Known once the first bytes were read. */

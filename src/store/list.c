@@ -27,7 +27,7 @@ static bool is_earlier(struct moment a, struct moment b)
 	return a.sec < b.sec || (a.sec == b.sec && a.nsec < b.nsec);
 }
 
-/* --- reading the options --------------------------------------------------------------------------------------------- */
+/* --- reading the options ---------------------------------------------------------------------------------------- */
 
 static int moment_of(struct nacre_store *store, const char *what, struct moment *ret, struct nacre_error *err)
 {
@@ -128,7 +128,7 @@ static void filter_release(struct filter *filter)
 	nc_rows_release(&filter->documents);
 }
 
-/* --- judging ----------------------------------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------------------------- */
 
 static bool name_fits(const char *name, const char *pattern)
 {
@@ -195,7 +195,7 @@ static bool fits(const struct filter *filter, const struct nacre_image *image)
 	return !filter->reference || keep_names(image, filter->reference);
 }
 
-/* --- the list ---------------------------------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------------------------- */
 
 static void list_auto(struct nacre_image_list **list)
 {

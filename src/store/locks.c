@@ -1,5 +1,6 @@
-/* The ranges of ROOT/lock. An ID is the byte at its first 15 hex digits (60 bits), a blob the byte 2^60 above, and what
- * is one thing for the whole store the first bytes from 2^61 on. Two IDs that share a byte only wait for one another. */
+/* The ranges of ROOT/lock. An ID is the byte at its first 15 hex digits (60 bits), a blob the byte 2^60 above, and
+ * what is one thing for the whole store the first bytes from 2^61 on. Two IDs that share a byte only wait for one
+ * another. */
 #include "store/inner.h"
 
 #include <errno.h>

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- an image without layers ------------------------------------------------------------------------------------- */
+/* --- an image without layers ------------------------------------------------------------------------------------ */
 
 static int empty_stat(struct nc_view *view, const char *path, struct nc_view_file *ret, struct nacre_error *err)
 {
 	if (*path)
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no '%s'", path);
-	*ret = (struct nc_view_file){ .entry = { .type = NC_ENTRY_DIR, .name = "", .link = "", .mode = 0755 }, .links = 2 };
+	*ret = (struct nc_view_file){ .links = 2 };
+	ret->entry = (struct nc_entry){ .type = NC_ENTRY_DIR, .name = "", .link = "", .mode = 0755 };
 	return 0;
 }
 
@@ -57,7 +58,7 @@ int nc_look_open(struct nacre_store *store, const char *image, struct nc_view **
 	return code < 0 ? code : nc_store_view(store, id, ret, err);
 }
 
-/* --- ls ------------------------------------------------------------------------------------------------------------ */
+/* --- ls --------------------------------------------------------------------------------------------------------- */
 
 static enum nacre_file_type type_of(enum nc_entry_type type)
 {
@@ -135,7 +136,7 @@ int nacre_ls(struct nacre_store *store, const char *image, const char *path, boo
 	return nc_view_walk(view, real, list_file, &listing, err);
 }
 
-/* --- cat ------------------------------------------------------------------------------------------------------------ */
+/* --- cat -------------------------------------------------------------------------------------------------------- */
 
 int nacre_cat(struct nacre_store *store, const char *image, const char *path, nacre_sink sink, void *ctx,
 	      struct nacre_error *err)
@@ -161,7 +162,7 @@ int nacre_cat(struct nacre_store *store, const char *image, const char *path, na
 	return code < 0 ? code : nc_writer_finish(out, err);
 }
 
-/* --- diff ----------------------------------------------------------------------------------------------------------- */
+/* --- diff ------------------------------------------------------------------------------------------------------- */
 
 struct difference {
 	int (*fn)(void *ctx, char kind, const char *path);
@@ -190,8 +191,8 @@ static int open_below(struct nacre_store *store, const char *id, struct nc_view 
 	return nc_store_view(store, facts.parent, ret, err);
 }
 
-int nacre_diff(struct nacre_store *store, const char *a, const char *b, int (*fn)(void *ctx, char kind, const char *path),
-	       void *ctx, struct nacre_error *err)
+int nacre_diff(struct nacre_store *store, const char *a, const char *b,
+	       int (*fn)(void *ctx, char kind, const char *path), void *ctx, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_view_auto) struct nc_view *before = NULL;
 	NC_CLEANUP(nc_view_auto) struct nc_view *after = NULL;

@@ -1,6 +1,6 @@
-/* Mounts and what is known about them: a file mounts/<random> for each, written before the mount is made, so that none is
- * ever unknown. A record counts as long as it can be a mount: it is of this boot, and its path is a mount point in our
- * mount namespace, or its namespace is another one that some process is still in. */
+/* Mounts and what is known about them: a file mounts/<random> for each, written before the mount is made, so that
+ * none is ever unknown. A record counts as long as it can be a mount: it is of this boot, and its path is a mount
+ * point in our mount namespace, or its namespace is another one that some process is still in. */
 #include "image/gojson.h"
 #include "store/inner.h"
 
@@ -49,7 +49,7 @@ static int find_here(struct here *ret, struct nacre_error *err)
 	return 0;
 }
 
-/* --- records ------------------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------------------------- */
 
 static char *copy_text(json_t *json, const char *key)
 {
@@ -84,15 +84,16 @@ static int read_record(int dir, const char *file, struct record *ret, struct nac
 	return 1;
 }
 
-static int write_record(struct nacre_store *store, const char *id, const char *path, const struct here *here, char *ret_file,
-			struct nacre_error *err)
+static int write_record(struct nacre_store *store, const char *id, const char *path, const struct here *here,
+			char *ret_file, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(RECORD_MAX);
 	int code = nc_buf_addf(&text, err, "{\"id\":\"%s\",\"path\":", id);
 	if (code == 0)
 		code = nc_gojson_string(&text, path, strlen(path), err);
 	if (code == 0)
-		code = nc_buf_addf(&text, err, ",\"boot\":\"%s\",\"namespace\":\"%s\"}\n", here->boot, here->namespace);
+		code = nc_buf_addf(&text, err, ",\"boot\":\"%s\",\"namespace\":\"%s\"}\n", here->boot,
+				   here->namespace);
 	if (code == 0)
 		code = nc_random_hex(ret_file, 32, err);
 	return code < 0 ? code : nc_file_create(store->mounts, ret_file, text.data, text.len, err);
@@ -164,7 +165,7 @@ static int each(struct nacre_store *store, bool tidy,
 	return code < 0 ? code : nc_dir_each_sorted(store->mounts, RECORDS_MAX, visit_record, &visit, err);
 }
 
-/* --- asking ---------------------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------------------------- */
 
 struct search {
 	const char *id, *path;		/* NULL: any */
@@ -222,16 +223,18 @@ int nacre_mounts_each(struct nacre_store *store, int (*fn)(void *ctx, const char
 	return each(store, false, call_back, &(struct callback){ fn, ctx }, err);
 }
 
-/* --- mounting -------------------------------------------------------------------------------------------------------- */
+/* --- mounting --------------------------------------------------------------------------------------------------- */
 
 /* The absolute path to mount at; a directory of the store's own is made. */
-static int find_target(struct nacre_store *store, const char *id, const char *dir, char **ret, struct nacre_error *err)
+static int find_target(struct nacre_store *store, const char *id, const char *dir, char **ret,
+		       struct nacre_error *err)
 {
 	if (dir) {
 		struct stat st;
 		NC_AUTO_FREE char *path = realpath(dir, NULL);
 		if (!path || stat(path, &st) < 0)
-			return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "mount at '%s'", dir);
+			return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "mount at '%s'",
+				       dir);
 		if (!S_ISDIR(st.st_mode))
 			return nc_fail(err, NACRE_E_INVALID, 0, "mount at '%s': it is no directory", dir);
 		*ret = nc_strdup(path);
@@ -298,7 +301,8 @@ static int mount_locked(struct nacre_store *store, const char *id, const char *t
 	return code;
 }
 
-int nacre_mount(struct nacre_store *store, const char *image, const char *dir, char **ret_path, struct nacre_error *err)
+int nacre_mount(struct nacre_store *store, const char *image, const char *dir, char **ret_path,
+		struct nacre_error *err)
 {
 	char id[NC_HEX_ID], tree[NC_HEX_ID];
 	NC_AUTO_FREE char *path = NULL;
@@ -307,7 +311,8 @@ int nacre_mount(struct nacre_store *store, const char *image, const char *dir, c
 	if (code == 0)
 		code = nc_node_tree(store, id, tree, err);
 	if (code == 0 && !*tree)
-		code = nc_fail(err, NACRE_E_UNSUPPORTED, 0, "image %.12s has no layers: there is nothing to mount", id);
+		code = nc_fail(err, NACRE_E_UNSUPPORTED, 0, "image %.12s has no layers: there is nothing to mount",
+			       id);
 	if (code == 0 && !store->readonly) {
 		code = nc_locks_open(store, &locks, err);
 		if (code == 0)	/* nobody removes it before the record says that it is mounted */
@@ -328,7 +333,7 @@ int nacre_mount(struct nacre_store *store, const char *image, const char *dir, c
 	return 0;
 }
 
-/* --- unmounting ------------------------------------------------------------------------------------------------------ */
+/* --- unmounting ------------------------------------------------------------------------------------------------- */
 
 struct unmount {
 	struct nacre_store *store;

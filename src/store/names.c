@@ -1,4 +1,4 @@
-/* Names as files: names/<host>/<path…>/_tags/<tag>. No component of a path begins with '_', so "_tags" is never one. */
+/* Names as files: names/<host>/<path…>/_tags/<tag>. No component of a path begins with '_', as "_tags" does. */
 #include "image/gojson.h"
 #include "io/path.h"
 #include "store/inner.h"
@@ -111,7 +111,8 @@ static int place_of(const char *full, struct place *ret, struct nacre_error *err
 
 static int open_place(struct nacre_store *store, const char *path)
 {
-	return store->names < 0 ? -ENOENT : nc_path_open(store->names, path, O_RDONLY | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
+	return store->names < 0 ? -ENOENT
+				: nc_path_open(store->names, path, O_RDONLY | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
 }
 
 int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_target *ret, struct nacre_error *err)
@@ -184,7 +185,8 @@ static void remove_empty(struct nacre_store *store, char *path)
 		const char *last = slash ? slash + 1 : path;
 		if (slash)
 			*slash = '\0';
-		NC_AUTO_FD int above = slash ? open_place(store, path) : openat(store->names, ".", O_RDONLY | O_CLOEXEC);
+		NC_AUTO_FD int above =
+			slash ? open_place(store, path) : openat(store->names, ".", O_RDONLY | O_CLOEXEC);
 		if (above < 0 || unlinkat(above, last, AT_REMOVEDIR) < 0 || !slash)
 			return;
 	}
@@ -260,7 +262,8 @@ static int visit(void *ctx, const char *name, struct nacre_error *err)
 }
 
 int nc_names_each(struct nacre_store *store,
-		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err),
+		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
+			    struct nacre_error *err),
 		  void *ctx, struct nacre_error *err)
 {
 	struct walk walk = { .store = store, .fn = fn, .ctx = ctx };

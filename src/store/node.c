@@ -79,8 +79,9 @@ static int read_description(int dir, const char *id, struct nc_node_facts *ret, 
 	if (code == 0)
 		code = nc_v1_image_parse(json, len, &image, err);
 	if (code < 0)
-		return code == NACRE_E_NOMEM || code == NACRE_E_IO ? code
-								   : nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged");
+		return code == NACRE_E_NOMEM || code == NACRE_E_IO
+			       ? code
+			       : nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged");
 	if (*image->id && strcmp(image->id, id) != 0)
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json has the ID %.64s", image->id);
 	if (*image->parent && !nc_id_valid(image->parent))

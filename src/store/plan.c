@@ -150,8 +150,9 @@ int nc_plan_read(int stage, const char *file, struct nc_plan *ret, struct nacre_
 	for (char *line = text, *end; code == 0 && (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		struct nc_step step;
-		code = parse_step(line, &step) ? nc_plan_add(&plan, &step, err)
-					       : nc_fail(err, NACRE_E_CORRUPT, 0, "a plan holds the line '%.80s'", line);
+		code = parse_step(line, &step)
+			       ? nc_plan_add(&plan, &step, err)
+			       : nc_fail(err, NACRE_E_CORRUPT, 0, "a plan holds the line '%.80s'", line);
 	}
 	if (code < 0)
 		return code;

@@ -1,5 +1,5 @@
-/* Plans: what a stage is about to do, written into it before anything becomes visible, so that whoever finds the stage
- * dead can finish or undo it.
+/* Plans: what a stage is about to do, written into it before anything becomes visible, so that whoever finds the
+ * stage dead can finish or undo it.
  *
  * A plan is the file "plan" in the stage, lines of text:
  *
@@ -10,9 +10,9 @@
  *	name N FULLNAME		names/N goes to names/…
  *	unname FULLNAME		the name is to be removed
  *
- * Once everything in the stage is durable, "plan" is renamed to "commit": from then on the plan is carried out, by its
- * maker or by an heir. A stage without "commit" is undone, but what it has already moved into place stays: that only
- * happens in removals, which keep no "commit" and work the other way round. */
+ * Once everything in the stage is durable, "plan" is renamed to "commit": from then on the plan is carried out, by
+ * its maker or by an heir. A stage without "commit" is undone, but what it has already moved into place stays: that
+ * only happens in removals, which keep no "commit" and work the other way round. */
 #ifndef NC_STORE_PLAN_H
 #define NC_STORE_PLAN_H
 

@@ -1,6 +1,6 @@
-/* The commit, from the mark on: blobs, nodes (parents first), documents and names go from the stage to where they belong,
- * each by a rename that replaces nothing (names replace), then the catalog learns. Every step that was done already is
- * passed over, so an heir can begin it again. */
+/* The commit, from the mark on: blobs, nodes (parents first), documents and names go from the stage to where they
+ * belong, each by a rename that replaces nothing (names replace), then the catalog learns. Every step that was done
+ * already is passed over, so an heir can begin it again. */
 #include "store/inner.h"
 
 #include <errno.h>
@@ -43,7 +43,8 @@ static void close_sides(struct sides *sides)
 /* What is gone from the stage was moved before; what is there already stays as it is. */
 static int move(int from, const char *name, int to, const char *new_name, struct nacre_error *err)
 {
-	if (from < 0 || renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0 || errno == ENOENT || errno == EEXIST)
+	if (from < 0 || renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0 || errno == ENOENT ||
+	    errno == EEXIST)
 		return 0;
 	if (errno != EINVAL)
 		return nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);

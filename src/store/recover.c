@@ -1,14 +1,14 @@
-/* What dead processes left. Their stages are found in graph/_tmp, each with a lock that can be taken; a look into that
- * directory is all it costs when there are none.
+/* What dead processes left. Their stages are found in graph/_tmp, each with a lock that can be taken; a look into
+ * that directory is all it costs when there are none.
  *
  *   commit mark        the stage was durable: the plan is carried out to its end, if every layer still has its tree
  *                      (another process may have cleared away a tree that it took for rubbish); else it is undone
  *   no commit mark     undone: trees of nodes that are not in the graph go
- *   a node in the stage that is not in the graph, of a removal: it is gone; its tree, its names, its blobs and the layers
- *                      that nobody needs any more follow
+ *   a node in the stage that is not in the graph, of a removal: it is gone; its tree, its names, its blobs and the
+ *                      layers that nobody needs any more follow
  *
- * In the end the catalog learns what is true of every node and name that the stage mentions. A stage that concerns an ID
- * that somebody is at work on is left to the next. */
+ * In the end the catalog learns what is true of every node and name that the stage mentions. A stage that concerns an
+ * ID that somebody is at work on is left to the next. */
 #include "store/inner.h"
 
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int lock_all(const struct nc_plan *plan, int locks, struct nacre_error *e
 	return code;
 }
 
-/* --- finishing a commit ------------------------------------------------------------------------------------------ */
+/* --- finishing a commit ----------------------------------------------------------------------------------------- */
 
 static bool is_staged(int dir, const char *id)
 {
@@ -86,7 +86,7 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 	return 1;
 }
 
-/* --- undoing, and finishing a removal ---------------------------------------------------------------------------- */
+/* --- undoing, and finishing a removal --------------------------------------------------------------------------- */
 
 static int drop_tree(struct nacre_store *store, int dir, const char *id, struct nacre_error *err)
 {
@@ -160,7 +160,7 @@ static int inherit(void *ctx, int dir, struct nacre_error *err)
 	if (code == 0)
 		code = lock_all(&plan, locks, err);
 	if (code == NACRE_E_BUSY) {
-		/* somebody is at one of the IDs: the next will find it settled. What is in place is told all the same */
+		/* somebody is at one of the IDs: the next finds it settled. What is in place is told all the same */
 		code = nc_catalog_hold(store, locks, err);
 		if (code == 0)
 			code = nc_catalog_learn(store, &plan, err);

@@ -7,8 +7,8 @@
  *	the node's files into the stage
  *	seal the driver's tree
  *
- * Making it durable and visible is the commit's business. A layer whose ID nobody can know before its last byte (no ID,
- * no diff ID) is first copied to an unnamed file. */
+ * Making it durable and visible is the commit's business. A layer whose ID nobody can know before its last byte (no
+ * ID, no diff ID) is first copied to an unnamed file. */
 #include "store/displaced.h"
 #include "store/ingest.h"
 #include "store/intake.h"
@@ -52,7 +52,7 @@ struct layer {
 	enum nc_codec codec;
 };
 
-/* --- the chain ---------------------------------------------------------------------------------------------------- */
+/* --- the chain -------------------------------------------------------------------------------------------------- */
 
 /* From the blob to its plain bytes. */
 struct chain {
@@ -71,8 +71,8 @@ static void chain_release(struct chain *chain)
 #define AUTO_CHAIN __attribute__((cleanup(chain_release)))
 
 /* stream is taken. copy: a descriptor that gets the blob as it comes, or -1. */
-static int chain_open(struct chain *chain, const struct layer *layer, struct nc_reader **stream, int copy, bool copy_plain,
-		      struct nacre_error *err)
+static int chain_open(struct chain *chain, const struct layer *layer, struct nc_reader **stream, int copy,
+		      bool copy_plain, struct nacre_error *err)
 {
 	const struct nc_layer_in *in = layer->in;
 	struct nc_reader *reader = NC_GIVE(*stream);
@@ -110,7 +110,7 @@ static int chain_finish(struct chain *chain, struct layer *layer, struct nacre_e
 		       nc_digest_text(&layer->diff_id, got), nc_digest_text(promised, want));
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------------------------- */
 
 /* What is the member at hand? */
 struct member {
@@ -118,7 +118,8 @@ struct member {
 	bool by_name;			/* its content is found again in the tree */
 };
 
-static int take_entry(struct layer *layer, const struct nc_tar_item *item, struct member *ret, struct nacre_error *err)
+static int take_entry(struct layer *layer, const struct nc_tar_item *item, struct member *ret,
+		      struct nacre_error *err)
 {
 	const struct nc_entry *entry = item->entry;
 	if (layer->members >= MEMBERS_MAX)
@@ -164,7 +165,7 @@ static int unpack(struct layer *layer, struct chain *chain, struct nacre_error *
 	return code;
 }
 
-/* --- the record --------------------------------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------------------------- */
 
 /* A gzip writer of a new file in the node's directory. */
 static int open_record(struct layer *layer, const char *name, struct nc_writer **ret, struct nacre_error *err)
@@ -222,7 +223,7 @@ static int settle_displaced(struct layer *layer, struct nacre_error *err)
 	return code < 0 ? code : nc_reader_drain(whole, err);
 }
 
-/* --- the node ----------------------------------------------------------------------------------------------------- */
+/* --- the node --------------------------------------------------------------------------------------------------- */
 
 static int write_number(int dir, const char *name, uint64_t number, struct nacre_error *err)
 {
@@ -241,8 +242,8 @@ static int check_json(const struct nc_layer_in *in, const char *id, struct nacre
 	if (*image->id && strcmp(image->id, id) != 0)
 		return nc_fail(err, NACRE_E_INVALID, 0, "the description is of node %.64s, not of %s", image->id, id);
 	if (strcmp(image->parent, in->parent ? in->parent : "") != 0)
-		return nc_fail(err, NACRE_E_INVALID, 0, "the description names the parent '%.64s', not '%s'", image->parent,
-			       in->parent ? in->parent : "");
+		return nc_fail(err, NACRE_E_INVALID, 0, "the description names the parent '%.64s', not '%s'",
+			       image->parent, in->parent ? in->parent : "");
 	return 0;
 }
 
@@ -274,7 +275,7 @@ static int make_dir(struct layer *layer, struct nacre_error *err)
 	return code < 0 ? code : nc_dir_ensure(ingest->nodes, layer->id, &layer->dir, err);
 }
 
-/* --- the blob ----------------------------------------------------------------------------------------------------- */
+/* --- the blob --------------------------------------------------------------------------------------------------- */
 
 #define INCOMING "incoming"
 
@@ -315,7 +316,7 @@ static int keep_blob(struct layer *layer, struct nacre_error *err)
 	return 0;
 }
 
-/* --- bringing it --------------------------------------------------------------------------------------------------- */
+/* --- bringing it ------------------------------------------------------------------------------------------------ */
 
 static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *err)
 {
@@ -332,7 +333,8 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
 	if (code == 0)
-		code = driver->ops->begin(driver, layer->id, *below ? below : NULL, *ret_work, &hook, &layer->tree, err);
+		code = driver->ops->begin(driver, layer->id, *below ? below : NULL, *ret_work, &hook, &layer->tree,
+					  err);
 	return code;
 }
 
@@ -378,7 +380,7 @@ static void undo(struct layer *layer)
 		nc_tree_remove(ingest->nodes, layer->id, NULL);
 }
 
-/* --- one that is there, or not to be known yet ---------------------------------------------------------------------- */
+/* --- one that is there, or not to be known yet ------------------------------------------------------------------ */
 
 /* The same content under this ID is done already; other content is refused. */
 static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
@@ -434,7 +436,7 @@ static int spool(struct layer *layer, struct nc_reader **stream, int *fd, struct
 	return code < 0 ? code : nc_reader_file_range(*fd, 0, layer->blob_size, "the layer's copy", stream, err);
 }
 
-/* --- the door ------------------------------------------------------------------------------------------------------ */
+/* --- the door --------------------------------------------------------------------------------------------------- */
 
 static int check_request(struct layer *layer, const struct nc_reader *stream, struct nacre_error *err)
 {
@@ -513,7 +515,7 @@ int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, stru
 	return code;
 }
 
-/* --- public -------------------------------------------------------------------------------------------------------- */
+/* --- public ----------------------------------------------------------------------------------------------------- */
 
 int nacre_register(struct nacre_store *store, int fd, const struct nacre_register_options *options, char *ret_id,
 		   struct nacre_error *err)

@@ -1,6 +1,6 @@
-/* Removal. Its commit is one rename: the node leaves graph/ for a stage. Names that point at it mean nothing from then
- * on; they, the layers that nobody needs any more, trees and blobs follow, by us or by an heir of the stage, which
- * carries a plan of all that is concerned and a file "removal". */
+/* Removal. Its commit is one rename: the node leaves graph/ for a stage. Names that point at it mean nothing from
+ * then on; they, the layers that nobody needs any more, trees and blobs follow, by us or by an heir of the stage,
+ * which carries a plan of all that is concerned and a file "removal". */
 #include "store/inner.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ void nc_stage_leave(struct nc_stage *stage)
 	free(stage);
 }
 
-/* --- what is in the way -------------------------------------------------------------------------------------------- */
+/* --- what is in the way ----------------------------------------------------------------------------------------- */
 
 int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err)
 {
@@ -28,7 +28,8 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 	NC_AUTO_FREE char *path = NULL;
 	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
 	if (code == 0 && children.count)
-		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id, nc_rows_text(&children, 0, 0));
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id,
+			       nc_rows_text(&children, 0, 0));
 	if (code == 0 && names)
 		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &called, err);
 	if (code == 0 && called.count)
@@ -56,7 +57,7 @@ static int is_unneeded(struct nacre_store *store, const char *id, const char *ch
 	return code < 0 ? code : code == 0;
 }
 
-/* --- the work ------------------------------------------------------------------------------------------------------ */
+/* --- the work --------------------------------------------------------------------------------------------------- */
 
 /* One removal under way. */
 struct removal {
@@ -130,7 +131,8 @@ static int take_names(struct removal *removal, struct nacre_error *err)
 		if (step->kind != NC_STEP_UNNAME)
 			continue;
 		code = nc_name_read(removal->store, step->name, &target, err);
-		bool mine = code == 0 && (strcmp(step->id, target.id) == 0 || !nc_node_exists(removal->store, target.id));
+		bool mine =
+			code == 0 && (strcmp(step->id, target.id) == 0 || !nc_node_exists(removal->store, target.id));
 		if (mine)
 			code = nc_plan_add_unname(&removal->gone, step->name, err);
 		if (code >= 0 && mine)
@@ -177,8 +179,8 @@ static int drop_trees(struct removal *removal, struct nacre_error *err)
 	return code;
 }
 
-/* The catalog learns that nodes and names are gone; then their trees and blobs go. On a full disk the catalog may have
- * to wait for the room that the trees leave. */
+/* The catalog learns that nodes and names are gone; then their trees and blobs go. On a full disk the catalog may
+ * have to wait for the room that the trees leave. */
 static int clear_away(struct removal *removal, struct nacre_error *err)
 {
 	int learned = nc_catalog_learn(removal->store, &removal->gone, err);
@@ -199,7 +201,8 @@ static void tell(const struct removal *removal)
 		for (size_t i = 0; i < removal->gone.count; i++) {
 			const struct nc_step *step = &removal->gone.steps[i];
 			if ((step->kind == NC_STEP_UNNAME) == (names == 1))
-				removal->step(removal->ctx, names ? "untagged" : "deleted", names ? step->name : step->id);
+				removal->step(removal->ctx, names ? "untagged" : "deleted",
+					      names ? step->name : step->id);
 		}
 }
 
@@ -245,7 +248,8 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 	if (code < 0)
 		return code;
 	size_t from = 1;
-	while (from < plan->count && plan->steps[from].kind == NC_STEP_NODE && !nc_node_exists(store, plan->steps[from].id))
+	while (from < plan->count && plan->steps[from].kind == NC_STEP_NODE &&
+	       !nc_node_exists(store, plan->steps[from].id))
 		from++;
 	code = take_unneeded(&removal, from, err);
 	if (code == 0 && removal.gone.count)
@@ -258,7 +262,7 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 	return code;
 }
 
-/* --- nodes --------------------------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------------------------ */
 
 /* The ancestors that may go too, locked, nearest first; one that somebody is at ends the list. */
 static int plan_ancestors(struct removal *removal, const char *id, struct nacre_error *err)
@@ -338,7 +342,7 @@ static int remove_name(struct removal *removal, const char *full, const char *id
 	return code;
 }
 
-/* --- public -------------------------------------------------------------------------------------------------------- */
+/* --- public ----------------------------------------------------------------------------------------------------- */
 
 int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err)
 {
@@ -398,7 +402,8 @@ int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
 	if (by_name && (names.count > 1 || children.count || !nc_node_exists(store, id)))
 		return remove_name(&removal, full, id, err);
 	if (names.count > 1 && !(flags & NACRE_REMOVE_FORCE))
-		return nc_fail(err, NACRE_E_INUSE, 0, "image %.12s has %zu names, '%s' and '%s' among them: remove them, or "
-			       "force", id, names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
+		return nc_fail(err, NACRE_E_INUSE, 0,
+			       "image %.12s has %zu names, '%s' and '%s' among them: remove them, or force", id,
+			       names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
 	return remove_node(&removal, id, !(flags & NACRE_REMOVE_KEEP_PARENTS), err);
 }

@@ -71,7 +71,8 @@ int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
 	struct nc_reader *reader = NULL;
 	NC_AUTO_FD int fd = openat(node, "tar-data.json.gz", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "open the record of the layer");
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno,
+			       "open the record of the layer");
 	int code = nc_reader_fd(fd, true, "tar-data.json.gz", &reader, err);
 	fd = -1;	/* taken */
 	return code < 0 ? code : nc_reader_decoded(reader, NULL, ret, err);
@@ -106,7 +107,7 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 	return 0;
 }
 
-/* --- the length -------------------------------------------------------------------------------------------------- */
+/* --- the length ------------------------------------------------------------------------------------------------- */
 
 /* By the record, for nodes whose files do not tell. */
 static int measure(int node, uint64_t *ret, struct nacre_error *err)
@@ -139,7 +140,7 @@ static int find_size(int node, uint64_t *ret, struct nacre_error *err)
 	return measure(node, ret, err);
 }
 
-/* --- the door ----------------------------------------------------------------------------------------------------- */
+/* --- the door --------------------------------------------------------------------------------------------------- */
 
 int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		       struct nacre_error *err)

@@ -1,6 +1,6 @@
-/* Stores: making one, opening it, closing it. The order of making is such that a directory is either no store yet, with
- * nothing in it but "lock" and "nacre.tmp", or a whole one: nacre.json appears last, by a rename. Directories of the
- * layout that are missing are made at any opening for writing. */
+/* Stores: making one, opening it, closing it. The order of making is such that a directory is either no store yet,
+ * with nothing in it but "lock" and "nacre.tmp", or a whole one: nacre.json appears last, by a rename. Directories of
+ * the layout that are missing are made at any opening for writing. */
 #include "image/gojson.h"
 #include "io/path.h"
 #include "store/inner.h"
@@ -65,8 +65,8 @@ static int read_description(int root, struct description *ret, struct nacre_erro
 static int write_description(int root, int making, const char *driver, bool durable, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(DESCRIPTION_MAX);
-	int code = nc_buf_addf(&text, err, "{\"layout\":%d,\"driver\":\"%s\",\"created_by\":\"nacre %s\"}\n", NC_LAYOUT,
-			       driver, nacre_version());
+	int code = nc_buf_addf(&text, err, "{\"layout\":%d,\"driver\":\"%s\",\"created_by\":\"nacre %s\"}\n",
+			       NC_LAYOUT, driver, nacre_version());
 	if (code == 0)
 		code = nc_file_replace(making, DESCRIPTION, text.data, text.len, durable, err);
 	if (code == 0 && renameat(making, DESCRIPTION, root, DESCRIPTION) < 0)
@@ -165,14 +165,16 @@ static int open_root(const char *root, unsigned flags, int *ret_fd, bool *ret_ma
 			return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");
 		made = mkdir(root, 0700) == 0;
 		if (!made && errno != EEXIST)
-			return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "make the directory");
+			return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno,
+				       "make the directory");
 		fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return nc_fail(err, errno == ENOTDIR ? NACRE_E_INVALID : NACRE_E_IO, errno, "open the directory");
 	if (st.st_uid != geteuid())
-		return nc_fail(err, NACRE_E_DENIED, 0, "the directory belongs to another user (%u)", (unsigned)st.st_uid);
+		return nc_fail(err, NACRE_E_DENIED, 0, "the directory belongs to another user (%u)",
+			       (unsigned)st.st_uid);
 	*ret_fd = nc_fd_give(&fd);
 	*ret_made = made;
 	return 0;
@@ -235,13 +237,14 @@ static int open_driver(struct nacre_store *store, const char *name, struct nacre
 {
 	const struct nc_driver_ops *ops = nc_driver_find(name);
 	if (!ops)
-		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "the store has driver '%s', which this nacre does not know", name);
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
+			       "the store has driver '%s', which this nacre does not know", name);
 	int code = ops->open(store->root, store->path, store->readonly, &store->driver, err);
 	return code < 0 ? nc_wrap(err, code, "driver %s", name) : 0;
 }
 
-static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options, bool *made,
-		      struct nacre_error *err)
+static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options,
+		      bool *made, struct nacre_error *err)
 {
 	int code = open_root(root, options->flags, &store->root, made, err);
 	if (code < 0)

@@ -1,5 +1,5 @@
-/* The store: the graph of nodes, its names, blobs and catalog. Public functions of nacre.h about these are implemented in
- * this room; this header is the door for transports.
+/* The store: the graph of nodes, its names, blobs and catalog. Public functions of nacre.h about these are
+ * implemented in this room; this header is the door for transports.
  *
  * INVARIANTS (numbered for check and recovery)
  *  1. A node exists exactly when graph/<id>/ exists, and that appears by one no-replace rename of a synced stage.
@@ -9,10 +9,10 @@
  *     manifests/ only grows.
  *  5. Replaying a layer gives the bytes of its diff ID.
  *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
- *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal has
- *     begun, and then means nothing.
- *  8. Lock order: per-ID lock (parents first), blob lock, mounts, catalog, names. No lock is held while bytes move, but
- *     those of the IDs at work.
+ *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal
+ *     has begun, and then means nothing.
+ *  8. Lock order: per-ID lock (parents first), blob lock, mounts, catalog, names. No lock is held while bytes move,
+ *     but those of the IDs at work.
  *
  * ON DISK
  *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}
@@ -36,9 +36,10 @@
  * A COMMIT, one per image
  *   A stage holds the directories of the nodes to come (made before a tree of theirs can appear in the driver's home),
  *   blobs, documents and names; layers are built and sealed; "plan" lists what goes where; one syncfs; "plan" becomes
- *   "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents first, and
- *   graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a stage dead
- *   carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are not in graph/.
+ *   "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents first,
+ *   and graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a stage
+ *   dead carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are not in
+ *   graph/.
  *
  * A REMOVAL
  *   Its commit is the rename of graph/<id> into a stage. Names that point at it mean nothing from then on; they, the
@@ -55,7 +56,7 @@
 
 #include <nacre/nacre.h>
 
-/* --- writing --------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 /* An ingest: everything that one image brings, made visible by one commit. One thread at a time. */
 struct nc_ingest;
@@ -63,9 +64,9 @@ int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct na
 void nc_ingest_free(struct nc_ingest *ingest);	/* aborts what was not committed */
 NC_DEFINE_CLEANUP(nc_ingest_auto, struct nc_ingest *, nc_ingest_free)
 
-/* Whether a layer must be brought. Takes the lock of its ID for as long as the ingest lives, so the answer stays true:
- * 1 the layer is there (and cannot be removed now), 0 it is not (and nobody else is bringing it; waits for whoever is).
- * Call for each layer of an image, lowest first. */
+/* Whether a layer must be brought. Takes the lock of its ID for as long as the ingest lives, so the answer stays
+ * true: 1 the layer is there (and cannot be removed now), 0 it is not (and nobody else is bringing it; waits for
+ * whoever is). Call for each layer of an image, lowest first. */
 int nc_ingest_has(struct nc_ingest *ingest, const char *chain_id, struct nacre_error *err);
 
 struct nc_layer_in {
@@ -86,10 +87,11 @@ struct nc_layer_out {
 	uint64_t blob_size, flat_size;
 	enum nc_codec codec;
 };
-/* Bring a layer: blob (taken) is streamed once: digest, inflate, digest, tar, tree and record. With diff_id NULL the ID is
- * known only at the end: the stream is first copied to an unnamed file. When a node is there under the ID, with the same
- * content, nothing is brought (returns 1); with other content it is NACRE_E_EXISTS. blob NULL: a node without a layer,
- * which needs in->id. A blob is kept in the end only when the manifest of an image of this ingest names it. */
+/* Bring a layer: blob (taken) is streamed once: digest, inflate, digest, tar, tree and record. With diff_id NULL the
+ * ID is known only at the end: the stream is first copied to an unnamed file. When a node is there under the ID, with
+ * the same content, nothing is brought (returns 1); with other content it is NACRE_E_EXISTS. blob NULL: a node
+ * without a layer, which needs in->id. A blob is kept in the end only when the manifest of an image of this ingest
+ * names it. */
 int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob,
 		    struct nc_layer_out *ret, struct nacre_error *err);
 
@@ -103,10 +105,10 @@ struct nc_image_in {
 	size_t index_len;
 	const char *const *names;	/* full names; ends with NULL; may be NULL */
 };
-/* The image on top of layers that are there or were brought in this ingest: all diff IDs of the config must be. A kept v1
- * image instead is a node like any other: bring it with nc_ingest_layer and name it with nc_ingest_name. Its blobs are
- * those of the manifest's layers that were kept. Returns 1 when the image was there (names and a new manifest are still
- * added). ret_id has room for NC_HEX_ID. */
+/* The image on top of layers that are there or were brought in this ingest: all diff IDs of the config must be. A
+ * kept v1 image instead is a node like any other: bring it with nc_ingest_layer and name it with nc_ingest_name. Its
+ * blobs are those of the manifest's layers that were kept. Returns 1 when the image was there (names and a new
+ * manifest are still added). ret_id has room for NC_HEX_ID. */
 int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char *ret_id, struct nacre_error *err);
 /* A name for a node that is there or in this ingest. manifest may be NULL. */
 int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
@@ -117,23 +119,24 @@ int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 /* A file without a name on the store's file system, for what must be kept aside for a while: gone when closed. */
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err);
 
-/* --- reading --------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* Full IDs only from here on. */
 
-/* The layer's exact tar. size (may be NULL) is its length. The reader fails at its end with NACRE_E_CORRUPT when the bytes
- * do not have the node's diff ID. */
+/* The layer's exact tar. size (may be NULL) is its length. The reader fails at its end with NACRE_E_CORRUPT when the
+ * bytes do not have the node's diff ID. */
 int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		       struct nacre_error *err);
 /* A blob by digest: a kept one, or the flat tar of a layer whose diff ID it is. NACRE_E_NOTFOUND. */
-int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret, uint64_t *ret_size,
-		  struct nacre_error *err);
+int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret,
+		  uint64_t *ret_size, struct nacre_error *err);
 /* 1 when nc_store_blob would find it. */
 int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest, struct nacre_error *err);
 /* The exact bytes of a manifest or index that an image keeps. */
 int nc_store_manifest(struct nacre_store *store, const char *image, const struct nc_digest *digest, char **ret,
 		      size_t *ret_len, struct nacre_error *err);
-/* The ID and (when the name knows one, else alg 0) manifest digest that a reference means; what as in nacre_image_get. */
+/* The ID and (when the name knows one, else alg 0) manifest digest that a reference means; what as in
+ * nacre_image_get. */
 int nc_store_resolve(struct nacre_store *store, const char *what, char *ret_id, struct nc_digest *ret_manifest,
 		     struct nacre_error *err);
 /* The merged tree of an image or node. An image without layers gives an empty tree. */

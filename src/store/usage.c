@@ -1,5 +1,5 @@
-/* What a store takes on disk, to the last block: one walk over everything below its root, each inode once, sorted by the
- * directory at the top that it lies in. */
+/* What a store takes on disk, to the last block: one walk over everything below its root, each inode once, sorted by
+ * the directory at the top that it lies in. */
 #include "base/map.h"
 #include "store/inner.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- walking --------------------------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------------------------- */
 
 struct inode {
 	dev_t dev;
@@ -114,7 +114,8 @@ static int open_deep(struct nacre_store *store, const char *path)
 		nc_fd_release(&at);
 		errno = ENOMEM;
 	}
-	for (char *part = copy ? strtok_r(copy, "/", &rest) : NULL; at >= 0 && part; part = strtok_r(NULL, "/", &rest)) {
+	for (char *part = copy ? strtok_r(copy, "/", &rest) : NULL; at >= 0 && part;
+	     part = strtok_r(NULL, "/", &rest)) {
 		int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		nc_fd_release(&at);
 		at = next;
@@ -144,7 +145,7 @@ static int walk_all(struct walk *walk, struct nacre_error *err)
 	return code;
 }
 
-/* --- what could go --------------------------------------------------------------------------------------------------- */
+/* --- what could go ---------------------------------------------------------------------------------------------- */
 
 static int count_rubbish(void *ctx, const char *id, struct nacre_error *err)
 {
@@ -217,14 +218,15 @@ static int count_reclaimable(struct walk *walk, struct nacre_error *err)
 	struct nc_driver *driver = walk->store->driver;
 	NC_AUTO_ROWS struct nc_rows nodes = { 0 };
 	NC_CLEANUP(nc_map_auto) struct nc_map *needed = nc_map_new();
-	int code = needed ? nc_catalog_ask(walk->store->catalog, NC_ASK_NODES, NULL, NULL, &nodes, err) : nc_nomem(err);
+	int code =
+		needed ? nc_catalog_ask(walk->store->catalog, NC_ASK_NODES, NULL, NULL, &nodes, err) : nc_nomem(err);
 	if (code == 0)
 		code = find_needed(walk, &nodes, needed, err);
 	for (size_t i = 0; code == 0 && i < nodes.count; i++) {
 		const char *id = nc_rows_text(&nodes, i, NC_COL_ID);
 		uint64_t bytes = 0;
-		if (!(nc_rows_number(&nodes, i, NC_COL_KIND) & NC_NODE_LAYER) || nc_map_get(needed, id, NC_HEX_ID - 1) ||
-		    driver->ops->usage(driver, id, &bytes, NULL) < 0)
+		if (!(nc_rows_number(&nodes, i, NC_COL_KIND) & NC_NODE_LAYER) ||
+		    nc_map_get(needed, id, NC_HEX_ID - 1) || driver->ops->usage(driver, id, &bytes, NULL) < 0)
 			continue;
 		usage->reclaimable += bytes;
 	}
@@ -232,7 +234,7 @@ static int count_reclaimable(struct walk *walk, struct nacre_error *err)
 	return code;
 }
 
-/* --- the door -------------------------------------------------------------------------------------------------------- */
+/* --- the door --------------------------------------------------------------------------------------------------- */
 
 static int count_blob(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {

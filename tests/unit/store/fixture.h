@@ -68,7 +68,7 @@ static inline int tear_down(void **state)
 	return code;
 }
 
-/* --- layers ------------------------------------------------------------------------------------------------------ */
+/* --- layers ----------------------------------------------------------------------------------------------------- */
 
 static inline void add_file(struct nc_tar_writer *tar, const char *name, const char *text)
 {
@@ -133,9 +133,10 @@ static inline int register_bytes(struct nacre_store *store, const struct nacre_r
 	return code;
 }
 
-/* --- images ------------------------------------------------------------------------------------------------------ */
+/* --- images ----------------------------------------------------------------------------------------------------- */
 
-static inline void make_config(const struct nc_digest *diff_ids, size_t count, const char *author, char **ret, size_t *ret_len)
+static inline void make_config(const struct nc_digest *diff_ids, size_t count, const char *author, char **ret,
+			       size_t *ret_len)
 {
 	struct nc_config_new facts = { .architecture = "amd64", .os = "linux", .author = author,
 				       .created_sec = 1700000000, .diff_ids = diff_ids, .diff_id_count = count };
@@ -181,7 +182,7 @@ static inline void make_image(struct nacre_store *store, const char *const *word
 	assert_done(try_image(store, words, "tester", (const char *const[]){ name, NULL }, ret_id));
 }
 
-/* --- what is there ------------------------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------------------------------------- */
 
 static inline int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
 {

@@ -1,6 +1,6 @@
-/* A process is killed before each system call that changes the file system, one after the other, until it gets through.
- * Whoever opens the store next finds it as it was before, or as it would have been after: nothing between, nothing left
- * over. In every second run the one who cleans up is killed too. */
+/* A process is killed before each system call that changes the file system, one after the other, until it gets
+ * through. Whoever opens the store next finds it as it was before, or as it would have been after: nothing between,
+ * nothing left over. In every second run the one who cleans up is killed too. */
 #include "fixture.h"
 
 #include <signal.h>
@@ -10,9 +10,9 @@
 static bool is_change(uint64_t call, const uint64_t *args)
 {
 	static const uint64_t calls[] = {
-		SYS_write, SYS_pwrite64, SYS_mkdirat, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_linkat,
-		SYS_symlinkat, SYS_mknodat, SYS_ftruncate, SYS_fallocate, SYS_copy_file_range, SYS_fchmod, SYS_fchmodat,
-		SYS_fchownat, SYS_utimensat, SYS_fsetxattr,
+		SYS_write,  SYS_pwrite64,  SYS_mkdirat,  SYS_renameat,  SYS_renameat2, SYS_unlinkat,
+		SYS_linkat, SYS_symlinkat, SYS_mknodat,  SYS_ftruncate, SYS_fallocate, SYS_copy_file_range,
+		SYS_fchmod, SYS_fchmodat,  SYS_fchownat, SYS_utimensat, SYS_fsetxattr,
 #ifdef SYS_unlink
 		SYS_unlink,
 #endif
@@ -46,7 +46,8 @@ static bool run_until(long kill_at, void (*fn)(void *ctx), void *ctx)
 		}
 		assert_false(WIFSIGNALED(status));
 		struct __ptrace_syscall_info info;
-		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY ||
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 ||
+		    info.op != PTRACE_SYSCALL_INFO_ENTRY ||
 		    !is_change(info.entry.nr, (const uint64_t *)info.entry.args))
 			continue;
 		if (++seen < kill_at)
@@ -57,7 +58,7 @@ static bool run_until(long kill_at, void (*fn)(void *ctx), void *ctx)
 	}
 }
 
-/* --- the state of a store ------------------------------------------------------------------------------------------- */
+/* --- the state of a store --------------------------------------------------------------------------------------- */
 
 struct listing {
 	struct nc_buf *text;
@@ -121,7 +122,7 @@ static char *state_of(struct fixture *fixture)
 	return nc_buf_give(&text);
 }
 
-/* --- the operations ------------------------------------------------------------------------------------------------- */
+/* --- the operations --------------------------------------------------------------------------------------------- */
 
 static struct nacre_store *open_quiet(const struct fixture *fixture)
 {

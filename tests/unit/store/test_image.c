@@ -83,12 +83,14 @@ static void an_image_needs_its_layers(void **state)
 	in.config = config;
 	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
 	assert_int_equal(nc_ingest_image(ingest, &in, id, &err), NACRE_E_NOTFOUND);
-	assert_int_equal(nc_ingest_name(ingest, "x", "0000000000000000000000000000000000000000000000000000000000000000",
-					NULL, &err), NACRE_E_NOTFOUND);
+	assert_int_equal(nc_ingest_name(ingest, "x",
+					"0000000000000000000000000000000000000000000000000000000000000000", NULL,
+					&err),
+			 NACRE_E_NOTFOUND);
 	free(config);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
 static void names_move_and_go(void **state)
 {
@@ -112,8 +114,8 @@ static void names_are_no_paths(void **state)
 	struct fixture *fixture = *state;
 	char id[65];
 	make_image(fixture->store, ab, "x", id);
-	static const char *const bad[] = { "../x", "/x", "x/../y", "x:../y", "X", "", ":", "x:", "x/_tags/y", "a//b", "x\n",
-					   "_tags", ".", "x@sha256:00" };
+	static const char *const bad[] = {"../x", "/x",        "x/../y", "x:../y", "X",     "",  ":",
+					  "x:",   "x/_tags/y", "a//b",   "x\n",    "_tags", ".", "x@sha256:00"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(nacre_tag(fixture->store, "x", bad[i], &err), NACRE_E_INVALID);
 	assert_int_equal(entries(fixture, "names"), 1);
@@ -162,7 +164,7 @@ static void prefixes_must_be_clear(void **state)
 	assert_string_equal(id, ids[0]);
 }
 
-/* --- removal ------------------------------------------------------------------------------------------------------- */
+/* --- removal ---------------------------------------------------------------------------------------------------- */
 
 struct steps {
 	int untagged, deleted;
@@ -219,7 +221,7 @@ static void what_is_in_use_stays(void **state)
 	assert_true(there(fixture, "names/docker.io/library/y/_tags/latest"));
 }
 
-/* --- lists --------------------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------------------------ */
 
 static size_t count_list(struct nacre_store *store, struct nacre_list_options options)
 {
@@ -252,10 +254,14 @@ static void lists_are_filtered(void **state)
 	assert_int_equal(count_list(store, (struct nacre_list_options){ .until = "2023-11-14T22:13:20Z" }), 0);
 	assert_int_equal(count_list(store, (struct nacre_list_options){ .until = "2023-11-14T22:13:21Z" }), 3);
 	assert_int_equal(count_list(store, (struct nacre_list_options){ .until = "1h30m" }), 3);
-	assert_int_equal(count_list(store, (struct nacre_list_options){ .labels = (const char *const[]){ "x", NULL } }), 0);
+	assert_int_equal(count_list(store, (struct nacre_list_options){.labels = (const char *const[]){"x", NULL}}),
+			 0);
 	struct nacre_image_list *list = NULL;
-	assert_int_equal(nacre_image_list(store, &(struct nacre_list_options){ .size = sizeof(struct nacre_list_options),
-					  .until = "yesterday" }, &list, &err), NACRE_E_INVALID);
+	assert_int_equal(nacre_image_list(store,
+					  &(struct nacre_list_options){.size = sizeof(struct nacre_list_options),
+								       .until = "yesterday"},
+					  &list, &err),
+			 NACRE_E_INVALID);
 }
 
 static void damaged_images_are_passed_over(void **state)
@@ -277,7 +283,7 @@ static void damaged_images_are_passed_over(void **state)
 	assert_done(nacre_remove(fixture->store, "one", 0, NULL, NULL, &err));
 }
 
-/* --- manifests and blobs --------------------------------------------------------------------------------------------- */
+/* --- manifests and blobs ---------------------------------------------------------------------------------------- */
 
 static void manifest_of(struct nc_buf *ret, const char *config, size_t config_len, const struct nc_buf *blob)
 {
@@ -285,12 +291,13 @@ static void manifest_of(struct nc_buf *ret, const char *config, size_t config_le
 	char a[NC_DIGEST_TEXT], b[NC_DIGEST_TEXT];
 	*ret = (struct nc_buf)NC_BUF_INIT(1 << 16);
 	assert_done(nc_digest_of(config, config_len, &config_digest, &err));
-	assert_done(nc_buf_addf(ret, &err,
-				"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
-				"{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
-				"\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\","
-				"\"size\":%zu}]}", nc_digest_text(&config_digest, a), config_len,
-				nc_digest_text(&blob_digest, b), blob->len));
+	assert_done(nc_buf_addf(
+		ret, &err,
+		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
+		"{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
+		"\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\","
+		"\"size\":%zu}]}",
+		nc_digest_text(&config_digest, a), config_len, nc_digest_text(&blob_digest, b), blob->len));
 }
 
 static void kept_blobs_live_as_long_as_their_images(void **state)

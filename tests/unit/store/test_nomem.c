@@ -111,8 +111,10 @@ static int look(struct bench *bench)
 	struct nacre_usage usage;
 	int code = nacre_image_get(store, "x:1", &image, &err);
 	if (code == 0)
-		code = nacre_image_list(store, &(struct nacre_list_options){ .size = sizeof(struct nacre_list_options),
-					.reference = "x" }, &list, &err);
+		code = nacre_image_list(
+			store,
+			&(struct nacre_list_options){.size = sizeof(struct nacre_list_options), .reference = "x"},
+			&list, &err);
 	if (code == 0)
 		code = nacre_store_info_get(store, &info, &err);
 	if (code == 0)
@@ -145,7 +147,8 @@ static int remove_it(struct bench *bench)
 
 /* Until it works; there have to be at least so many allocations. The store is whole after each failure. back: undoes
  * what came through although an allocation failed (that of a thing that could be done without). */
-static void each_failing(struct bench *bench, int (*fn)(struct bench *bench), int (*back)(struct bench *bench), int least)
+static void each_failing(struct bench *bench, int (*fn)(struct bench *bench), int (*back)(struct bench *bench),
+			 int least)
 {
 	struct fixture *fixture = bench->fixture;
 	for (int n = 1;; n++) {

@@ -137,13 +137,21 @@ static void blobs_are_checked(void **state)
 		const struct nc_buf *bytes;
 		int code;
 	} tries[] = {
-		{ { .diff_id = &flat, .blob = &wrong, .blob_size = UINT64_MAX, .keep_blob = true }, &packed, NACRE_E_DIGEST },
-		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len - 1, .keep_blob = true }, &packed, NACRE_E_BADDATA },
-		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len + 1, .keep_blob = true }, &packed, NACRE_E_BADDATA },
-		{ { .diff_id = &wrong, .blob = &blob, .blob_size = packed.len, .keep_blob = true }, &packed, NACRE_E_DIGEST },
-		{ { .diff_id = &flat, .blob = &blob, .blob_size = tar.len, .keep_blob = true }, &tar, NACRE_E_DIGEST },
-		{ { .diff_id = &flat, .blob = &blob, .blob_size = packed.len, .keep_blob = true }, &packed, 0 },
-		{ { .diff_id = &flat, .blob = &flat, .blob_size = tar.len, .keep_blob = true }, &tar, 0 },
+		{{.diff_id = &flat, .blob = &wrong, .blob_size = UINT64_MAX, .keep_blob = true},
+		 &packed,
+		 NACRE_E_DIGEST},
+		{{.diff_id = &flat, .blob = &blob, .blob_size = packed.len - 1, .keep_blob = true},
+		 &packed,
+		 NACRE_E_BADDATA},
+		{{.diff_id = &flat, .blob = &blob, .blob_size = packed.len + 1, .keep_blob = true},
+		 &packed,
+		 NACRE_E_BADDATA},
+		{{.diff_id = &wrong, .blob = &blob, .blob_size = packed.len, .keep_blob = true},
+		 &packed,
+		 NACRE_E_DIGEST},
+		{{.diff_id = &flat, .blob = &blob, .blob_size = tar.len, .keep_blob = true}, &tar, NACRE_E_DIGEST},
+		{{.diff_id = &flat, .blob = &blob, .blob_size = packed.len, .keep_blob = true}, &packed, 0},
+		{{.diff_id = &flat, .blob = &flat, .blob_size = tar.len, .keep_blob = true}, &tar, 0},
 	};
 	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
 		NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;

@@ -26,7 +26,7 @@ static void write_file(const struct fixture *fixture, const char *name, const ch
 	close(fd);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static void what_is_no_store_is_refused(void **state)
 {
@@ -72,7 +72,8 @@ static void a_store_says_what_it_is(void **state)
 	nacre_store_close(NC_GIVE(fixture->store));
 	write_file(fixture, "nacre.json", "{\"layout\":99,\"driver\":\"vfs\"}");
 	assert_int_equal(try_open(fixture->root, 0, NULL), NACRE_E_UNSUPPORTED);
-	static const char *const damaged[] = { "", "{", "[]", "{\"layout\":1}", "{\"layout\":\"1\",\"driver\":\"vfs\"}" };
+	static const char *const damaged[] = {"", "{", "[]", "{\"layout\":1}",
+					      "{\"layout\":\"1\",\"driver\":\"vfs\"}"};
 	for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
 		write_file(fixture, "nacre.json", damaged[i]);
 		assert_int_equal(try_open(fixture->root, 0, NULL), NACRE_E_CORRUPT);
@@ -130,7 +131,7 @@ static void drivers_are_listed(void **state)
 	assert_int_equal(entries(fixture, ".."), 1);
 }
 
-/* --- the catalog --------------------------------------------------------------------------------------------------- */
+/* --- the catalog ------------------------------------------------------------------------------------------------ */
 
 static void the_catalog_may_go_at_any_moment(void **state)
 {
@@ -225,7 +226,7 @@ static void a_catalog_that_cannot_be_built_is_not_waited_for(void **state)
 	assert_catalog_true(fixture);
 }
 
-/* --- reading only --------------------------------------------------------------------------------------------------- */
+/* --- reading only ----------------------------------------------------------------------------------------------- */
 
 static void read_all(struct nacre_store *store, const char *id)
 {
@@ -276,7 +277,7 @@ static void reading_writes_nothing(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
-/* --- several at once ------------------------------------------------------------------------------------------------ */
+/* --- several at once -------------------------------------------------------------------------------------------- */
 
 static void wait_for_all(int count)
 {
@@ -364,7 +365,7 @@ static void one_removes_while_another_loads(void **state)
 	assert_catalog_true(fixture);
 }
 
-/* --- failing again and again ---------------------------------------------------------------------------------------- */
+/* --- failing again and again ------------------------------------------------------------------------------------ */
 
 static size_t count_descriptors(void)
 {
@@ -471,7 +472,7 @@ static void a_full_disk_leaves_the_store_as_it_was(void **state)
 	assert_int_equal(umount(path), 0);
 }
 
-/* --- mounts ---------------------------------------------------------------------------------------------------------- */
+/* --- mounts ----------------------------------------------------------------------------------------------------- */
 
 static int count_mount(void *ctx, const char *id, const char *path)
 {
@@ -517,7 +518,8 @@ static void mounts_are_known(void **state)
 	assert_done(nacre_mount(fixture->store, "x", dir, NULL, &err));
 	assert_int_equal(umount(dir), 0);
 	char record[256];
-	snprintf(record, sizeof record, "{\"id\":\"%s\",\"path\":\"/\",\"boot\":\"long ago\",\"namespace\":\"mnt:[1]\"}\n", id);
+	snprintf(record, sizeof record,
+		 "{\"id\":\"%s\",\"path\":\"/\",\"boot\":\"long ago\",\"namespace\":\"mnt:[1]\"}\n", id);
 	write_file(fixture, "mounts/0123456789abcdef0123456789abcdef", record);
 	mounts = 0;
 	assert_done(nacre_mounts_each(fixture->store, count_mount, &mounts, &err));
