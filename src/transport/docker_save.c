@@ -141,21 +141,18 @@ static int docker_end(struct nc_sink *sink, const char *const *names, struct nac
 
 /* --- the documents ---------------------------------------------------------------------------------------------- */
 
+/* Full names: podman takes a short one for one of localhost, docker takes both alike. */
 static int add_tags(struct nc_buf *buf, const struct saved_image *image, struct nacre_error *err)
 {
 	if (!image->names.count)
 		return nc_buf_add_text(buf, "null", err);
 	int code = nc_buf_add_text(buf, "[", err);
 	for (size_t i = 0; i < image->names.count && code >= 0; i++) {
-		struct nc_reference reference;
-		char text[NC_REFERENCE_TEXT];
-		code = nc_reference_parse(image->names.list[i], &reference, err);
-		if (code >= 0 && i)
+		const char *name = image->names.list[i];
+		if (i)
 			code = nc_buf_add_text(buf, ",", err);
-		if (code >= 0) {
-			nc_reference_short(&reference, text);
-			code = nc_gojson_string(buf, text, strlen(text), err);
-		}
+		if (code >= 0)
+			code = nc_gojson_string(buf, name, strlen(name), err);
 	}
 	return code < 0 ? code : nc_buf_add_text(buf, "]", err);
 }
@@ -179,7 +176,7 @@ static int write_manifest(struct docker_sink *self, struct nacre_error *err)
 	return nc_archive_out_bytes(self->out, "manifest.json", buf.data, buf.len, err);
 }
 
-/* repositories -> tag -> ID of one name more. */
+/* repositories -> tag -> ID of one name more; short, as the docker of then knew them. */
 static int add_repository(json_t *repositories, const char *name, const char *top, struct nacre_error *err)
 {
 	struct nc_reference reference;

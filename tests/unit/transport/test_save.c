@@ -101,7 +101,7 @@ static void docker_archives_hold_shared_layers_once(void **state)
 	json_t *manifest = document("y/manifest.json"), *repositories = document("y/repositories");
 	assert_int_equal(json_array_size(manifest), 2);
 	json_t *tags = json_object_get(json_array_get(manifest, 0), "RepoTags");
-	assert_string_equal(json_string_value(json_array_get(tags, 0)), "a:1");
+	assert_string_equal(json_string_value(json_array_get(tags, 0)), "docker.io/library/a:1");
 	assert_string_equal(json_string_value(json_array_get(tags, 1)), "q.io/z:1");
 	json_t *top = json_object_get(json_object_get(repositories, "b"), "1");
 	assert_string_equal(json_string_value(top), b.layers[1].hex);
