@@ -11,8 +11,8 @@
 #include "transport/spool.h"
 
 /* Members of one archive, and bytes of all their names. */
-#define NC_ARCHIVE_MEMBERS_MAX (1u << 20)
-#define NC_ARCHIVE_NAMES_MAX ((size_t)128 << 20)
+#define NC_ARCHIVE_MEMBERS_MAX (1u << 18)
+#define NC_ARCHIVE_NAMES_MAX ((size_t)32 << 20)
 
 struct nc_member {
 	char *name;		/* clean: "a/b" */

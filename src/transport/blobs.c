@@ -121,16 +121,16 @@ int nc_blobs_open(const struct nc_blobs *blobs, const struct nc_digest *digest, 
 	return 0;
 }
 
-bool nc_blobs_has(const struct nc_blobs *blobs, const struct nc_digest *digest)
+int nc_blobs_has(const struct nc_blobs *blobs, const struct nc_digest *digest, struct nacre_error *err)
 {
 	char path[BLOB_PATH];
 	blob_path(blobs, digest, path);
 	const struct nc_member *member;
-	if (blobs->archive)
-		return nc_archive_find(blobs->archive, path, &member, NULL) == 0;
 	int fd NC_AUTO_FD = -1;
 	uint64_t size;
-	return open_file(blobs->dir, path, &fd, &size, NULL) == 0;
+	int code = blobs->archive ? nc_archive_find(blobs->archive, path, &member, err)
+				  : open_file(blobs->dir, path, &fd, &size, err);
+	return code == NACRE_E_NOTFOUND ? 0 : code < 0 ? code : 1;
 }
 
 int nc_blobs_document(const struct nc_blobs *blobs, const struct nc_digest *digest, uint64_t size, const char *what,

@@ -28,8 +28,8 @@ NC_DEFINE_CLEANUP(nc_blobs_auto, struct nc_blobs *, nc_blobs_free)
  * NACRE_E_NOTFOUND. */
 int nc_blobs_open(const struct nc_blobs *blobs, const struct nc_digest *digest, uint64_t size, struct nc_reader **ret,
 		  struct nacre_error *err);
-/* Whether nc_blobs_open would find it. */
-bool nc_blobs_has(const struct nc_blobs *blobs, const struct nc_digest *digest);
+/* 1 when nc_blobs_open would find it. */
+int nc_blobs_has(const struct nc_blobs *blobs, const struct nc_digest *digest, struct nacre_error *err);
 /* A whole blob of at most NC_DOCUMENT_MAX bytes, verified. what names it in messages ("manifest"). Given (free()),
  * NUL-terminated, size bytes. */
 int nc_blobs_document(const struct nc_blobs *blobs, const struct nc_digest *digest, uint64_t size, const char *what,

@@ -114,13 +114,15 @@ static int read_config(struct docker_source *self, const json_t *image, struct n
 	return code < 0 ? nc_wrap(err, code, "config '%s'", path) : 0;
 }
 
-/* Whether all the blobs of a manifest are there: archives of an image for several platforms leave some out. */
-static bool is_whole(const struct docker_source *self, const struct nc_manifest *manifest)
+/* 1 when all the blobs of a manifest are there: archives of an image for several platforms leave some out. */
+static int is_whole(const struct docker_source *self, const struct nc_manifest *manifest, struct nacre_error *err)
 {
-	for (size_t i = 0; i < manifest->item_count; i++)
-		if (!nc_blobs_has(self->blobs, &manifest->items[i].digest))
-			return false;
-	return true;
+	for (size_t i = 0; i < manifest->item_count; i++) {
+		int code = nc_blobs_has(self->blobs, &manifest->items[i].digest, err);
+		if (code <= 0)
+			return code;
+	}
+	return 1;
 }
 
 static int read_manifest(struct docker_source *self, const struct nc_digest *config, struct nacre_error *err)
@@ -132,7 +134,9 @@ static int read_manifest(struct docker_source *self, const struct nc_digest *con
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
 	int code =
 		nc_layout_manifest(self->blobs, &item->digest, item->size, item->media_type, &bytes, &manifest, err);
-	if (code < 0 || !is_whole(self, manifest))
+	if (code >= 0)
+		code = is_whole(self, manifest, err);
+	if (code <= 0)
 		return code;
 	return nc_offer_box_manifest(&self->box, NC_GIVE(bytes), item->size, NC_GIVE(manifest), err);
 }

@@ -346,49 +346,73 @@ void nc_layout_free(struct nc_layout *layout)
 
 /* --- everything beneath ----------------------------------------------------------------------------------------- */
 
-struct pending {
-	const struct nc_manifest *index;
-	size_t next;
+/* The indexes on the way down to the item that is looked at. */
+struct descent {
+	struct {
+		const struct nc_manifest *index;
+		struct nc_manifest *owned;	/* NULL for the outermost */
+		size_t next;
+	} levels[NC_INDEX_DEPTH + 1];
+	size_t depth;			/* levels in use */
 };
+
+static int enter(struct descent *descent, const struct nc_manifest *index, struct nc_manifest *owned,
+		 struct nacre_error *err)
+{
+	if (descent->depth > NC_INDEX_DEPTH) {
+		nc_manifest_free(owned);
+		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %d indexes in one another", NC_INDEX_DEPTH);
+	}
+	descent->levels[descent->depth].index = index;
+	descent->levels[descent->depth].owned = owned;
+	descent->levels[descent->depth++].next = 0;
+	return 0;
+}
+
+static void leave(struct descent *descent)
+{
+	nc_manifest_free(descent->levels[--descent->depth].owned);
+}
+
+/* The next item, depth first; NULL at the end. */
+static const struct nc_descriptor *next_item(struct descent *descent)
+{
+	while (descent->depth) {
+		const struct nc_manifest *index = descent->levels[descent->depth - 1].index;
+		size_t *next = &descent->levels[descent->depth - 1].next;
+		if (*next < index->item_count)
+			return &index->items[(*next)++];
+		leave(descent);
+	}
+	return NULL;
+}
 
 int nc_layout_each(const struct nc_blobs *blobs, const struct nc_manifest *index,
 		   int (*fn)(void *ctx, const struct nc_descriptor *item, const struct nc_manifest *manifest,
 			     struct nacre_error *err),
 		   void *ctx, struct nacre_error *err)
 {
-	struct nc_manifest *opened[NC_INDEX_DEPTH + 1] = { NULL };
-	struct pending stack[NC_INDEX_DEPTH + 1] = { { index, 0 } };
-	size_t depth = 0, documents = 0;
-	int code = 0;
-	while (code == 0) {
-		struct pending *top = &stack[depth];
-		if (top->next == top->index->item_count) {
-			if (!depth)
-				break;
-			nc_manifest_free(opened[depth]);
-			opened[depth--] = NULL;
+	struct descent descent = { .depth = 0 };
+	const struct nc_descriptor *item;
+	size_t documents = 0;
+	int code = enter(&descent, index, NULL, err);
+	while (code == 0 && (item = next_item(&descent))) {
+		struct nc_manifest *document;
+		code = is_document(item) && !is_attestation(item) ? nc_blobs_has(blobs, &item->digest, err) : 0;
+		if (code <= 0)
+			continue;
+		code = ++documents > DOCUMENTS_MAX ? nc_fail(err, NACRE_E_LIMIT, 0, "more than %d manifests", DOCUMENTS_MAX)
+						   : read_item(blobs, item, &document, err);
+		if (code < 0)
+			continue;
+		if (document->kind == NC_DOC_INDEX) {
+			code = enter(&descent, document, document, err);
 			continue;
 		}
-		const struct nc_descriptor *item = &top->index->items[top->next++];
-		if (!is_document(item) || is_attestation(item) || !nc_blobs_has(blobs, &item->digest))
-			continue;
-		struct nc_manifest *document = NULL;
-		if (++documents > DOCUMENTS_MAX)
-			code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %d manifests", DOCUMENTS_MAX);
-		else
-			code = read_item(blobs, item, &document, err);
-		if (code == 0 && document->kind == NC_DOC_MANIFEST) {
-			code = fn(ctx, item, document, err);
-			nc_manifest_free(document);
-		} else if (code == 0 && depth == NC_INDEX_DEPTH) {
-			nc_manifest_free(document);
-			code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %d indexes in one another", NC_INDEX_DEPTH);
-		} else if (code == 0) {
-			opened[++depth] = document;
-			stack[depth] = (struct pending){ document, 0 };
-		}
+		code = fn(ctx, item, document, err);
+		nc_manifest_free(document);
 	}
-	while (depth)
-		nc_manifest_free(opened[depth--]);
+	while (descent.depth)
+		leave(&descent);
 	return code;
 }

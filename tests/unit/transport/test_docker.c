@@ -108,6 +108,47 @@ static void takes_the_manifest_of_an_oci_shaped_archive(void **state)
 	image_free(&a);
 }
 
+/* As docker saves an image of several platforms of which it has one: the others' blobs are missing. */
+static void takes_the_manifest_that_is_whole(void **state)
+{
+	struct image a = image_of("a", NC_GZIP, NULL), gone = image_of("gone", NC_GZIP, "s390x");
+	struct image part = image_of("part", NC_GZIP, "arm64");
+	struct nacre_copied *copied;
+	struct pack pack;
+	char items[8192], text[4096];
+	snprintf(items, sizeof items, "%s,%s,%s", descriptor(NC_MEDIA_OCI_MANIFEST, &gone.manifest, ""),
+		 descriptor(NC_MEDIA_OCI_MANIFEST, &part.manifest, ""),
+		 descriptor(NC_MEDIA_OCI_MANIFEST, &a.manifest, ""));
+	struct bytes inner = text_of(index_text(items));
+	struct bytes outer = text_of(index_text(descriptor(NC_MEDIA_OCI_INDEX, &inner, "")));
+	pack_begin(&pack);
+	put_oci_image(&pack, "", &a);
+	put_blob(&pack, "", &part.manifest);
+	put_blob(&pack, "", &part.config);
+	put_blob(&pack, "", &inner);
+	put_blob(&pack, "", &outer);
+	pack_bytes(&pack, "plain.tar", part.layers[1].data, part.layers[1].len);
+	pack_text(&pack, "oci-layout", OCI_LAYOUT);
+	pack_text(&pack, "index.json", index_text(descriptor(NC_MEDIA_OCI_INDEX, &outer, "")));
+	snprintf(text, sizeof text,
+		 "[{\"Config\":\"blobs/sha256/%s\",\"Layers\":[\"blobs/sha256/%s\",\"blobs/sha256/%s\"]},"
+		 "{\"Config\":\"blobs/sha256/%s\",\"Layers\":[\"blobs/sha256/%s\",\"plain.tar\"]}]",
+		 a.config.hex, a.blobs[0].hex, a.blobs[1].hex, part.config.hex, part.blobs[0].hex);
+	pack_text(&pack, "manifest.json", text);
+	pack_write(&pack, "x.tar");
+	assert_done(copy(at("docker-archive:", "x.tar"), at("oci:", "y"), &copied));
+	assert_copied(copied, 0, &a, NULL);
+	assert_string_equal(copied->images[0].manifest_digest + 7, a.manifest.hex);
+	assert_copied(copied, 1, &part, NULL);
+	assert_string_not_equal(copied->images[1].manifest_digest + 7, part.manifest.hex);
+	nacre_copied_free(copied);
+	bytes_free(&inner);
+	bytes_free(&outer);
+	image_free(&a);
+	image_free(&gone);
+	image_free(&part);
+}
+
 /* --- lies ------------------------------------------------------------------------------------------------------- */
 
 struct lie {
@@ -218,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(chooses_by_name_and_position, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(follows_links_to_layers, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(takes_the_manifest_of_an_oci_shaped_archive, enter_room, leave_room),
+		cmocka_unit_test_setup_teardown(takes_the_manifest_that_is_whole, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_lying_manifests, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_a_layer_that_is_another, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_manifests_that_come_twice, enter_room, leave_room),
