@@ -457,8 +457,7 @@ static int put_link(struct nc_mem_put *put, struct place *place, struct nacre_er
 	struct nc_mem_name *old = nc_mem_name_get(place->dir, place->text, strlen(place->text));
 	enum nc_mem_kind kind = place->linked ? NC_MEM_ANON : NC_MEM_EMPTY;
 	if (old && path.len && strcmp(path.data, place->path.data) == 0) {
-		if (old->kind != NC_MEM_ANON)
-			code = report(put, place->path.data, NULL, err);
+		code = report_name(put, place->path.data, old, err);
 		old->kind = kind;
 		return code;
 	}

@@ -71,18 +71,24 @@ static int report_content(struct nc_unpack *unpack, int dir, const char *name, c
 	return unpack->displaced.fn(unpack->displaced.ctx, path, content, size, err);
 }
 
-/* What must happen before one object goes. */
-static int give_way(struct nc_unpack *unpack, int dir, const char *name, const char *path, const struct stat *st,
-		    struct nacre_error *err)
+int nc_unpack_report(struct nc_unpack *unpack, int dir, const char *name, const char *path, const struct stat *st,
+		     struct nacre_error *err)
 {
-	if (S_ISREG(st->st_mode) && st->st_nlink == 1)
-		unpack->size -= (uint64_t)st->st_size;
 	enum nc_name_kind kind = nc_unpack_take(unpack, path, strlen(path));
 	if (kind == NC_NAME_ANON || !unpack->displaced.fn)
 		return 0;
 	if (kind == NC_NAME_EMPTY || !S_ISREG(st->st_mode) || st->st_size == 0)
 		return nc_unpack_report_empty(unpack, path, err);
 	return report_content(unpack, dir, name, path, (uint64_t)st->st_size, err);
+}
+
+/* What must happen before one object goes. */
+static int give_way(struct nc_unpack *unpack, int dir, const char *name, const char *path, const struct stat *st,
+		    struct nacre_error *err)
+{
+	if (S_ISREG(st->st_mode) && st->st_nlink == 1)
+		unpack->size -= (uint64_t)st->st_size;
+	return nc_unpack_report(unpack, dir, name, path, st, err);
 }
 
 static bool is_mark(const struct stat *st, const char *name)

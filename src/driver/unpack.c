@@ -299,6 +299,15 @@ static bool is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
+/* The first component that begins with ".wh.", or NULL. */
+static const char *find_whiteout(const char *name)
+{
+	for (const char *at = name; (at = strstr(at, WHITEOUT)); at++)
+		if (at == name || at[-1] == '/')
+			return at;
+	return NULL;
+}
+
 /* A link to a name that aufs kept aside. */
 static int link_plnk(struct nc_unpack *unpack, const char *target, int *ret_dir, const char **ret_name,
 		     struct nacre_error *err)
@@ -328,6 +337,8 @@ static int put_link(struct nc_unpack *unpack, struct place *place, struct nacre_
 	const char *name = NULL;
 	if (strncmp(target, PLNK, strlen(PLNK)) == 0) {
 		code = link_plnk(unpack, target, &dir, &name, err);
+	} else if (find_whiteout(target)) {
+		code = nc_fail(err, NACRE_E_BADDATA, 0, "the target of a hard link, '%s', is not there", target);
 	} else {
 		code = nc_unpack_target(unpack, target, &dir, &path, err);
 		const char *slash = code < 0 ? NULL : strrchr(path.data, '/');
@@ -340,8 +351,10 @@ static int put_link(struct nc_unpack *unpack, struct place *place, struct nacre_
 			       place->path);
 	if (path.len && strcmp(path.data, place->path) == 0) {
 		/* a link to itself changes nothing, but the name has one member more */
-		if (nc_unpack_take(unpack, place->path, path.len) != NC_NAME_ANON)
-			code = nc_unpack_report_empty(unpack, place->path, err);
+		struct stat st;
+		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", place->path);
+		code = nc_unpack_report(unpack, dir, name, place->path, &st, err);
 		return code < 0 ? code : NC_PUT_DONE;
 	}
 	while (linkat(dir, name, unpack->dir.fd, place->name, 0) < 0) {
@@ -502,15 +515,6 @@ static int put_aufs(struct nc_unpack *unpack, const char *name, const struct nc_
 	unpack->sink = false;
 	code = start_file(unpack, &fd, entry, name, false, err);
 	return code < 0 ? code : NC_PUT_DONE;
-}
-
-/* The first component that begins with ".wh.", or NULL. */
-static const char *find_whiteout(const char *name)
-{
-	for (const char *at = name; (at = strstr(at, WHITEOUT)); at++)
-		if (at == name || at[-1] == '/')
-			return at;
-	return NULL;
 }
 
 static int put_special(struct nc_unpack *unpack, const char *name, const char *component, const struct nc_entry *entry,

@@ -89,6 +89,9 @@ enum nc_name_kind nc_unpack_take(struct nc_unpack *unpack, const char *path, siz
 int nc_unpack_again(struct nc_unpack *unpack, const char *name, struct nacre_error *err);
 /* Report that a member without content was displaced. */
 int nc_unpack_report_empty(struct nc_unpack *unpack, const char *path, struct nacre_error *err);
+/* Report the member that made the object name of dir, which lies at path, with its content, and forget it. */
+int nc_unpack_report(struct nc_unpack *unpack, int dir, const char *name, const char *path, const struct stat *st,
+		     struct nacre_error *err);
 /* Remove the object name of dir, which lies at path, with all below it, reporting what members made. */
 int nc_unpack_remove(struct nc_unpack *unpack, int dir, const char *name, const char *path, const struct stat *st,
 		     struct nacre_error *err);

@@ -285,12 +285,18 @@ static void hard_links_to_lower_layers(void **state)
 	rig_refuse(&rig, 4, 1, "h x .\n", NACRE_E_BADDATA);
 	rig_refuse(&rig, 4, 1, "h x d/a/below\n", NACRE_E_BADDATA);
 	rig_refuse(&rig, 4, 1, "h x d/s/below\n", NACRE_E_BADDATA);
+	/* a mark is no file */
+	rig_refuse(&rig, 4, 1, "f d/.wh.a\nh x d/.wh.a\n", NACRE_E_BADDATA);
+	rig_refuse(&rig, 4, 1, "f d/.wh..wh..opq\nh x d/.wh..wh..opq\n", NACRE_E_BADDATA);
+	rig_refuse(&rig, 4, 1, "f .wh..wh..opq\nh x .wh..wh..opq\n", NACRE_E_BADDATA);
 }
 
 static void hard_links_to_themselves(void **state)
 {
 	rig_layer(&rig, 1, 0, "f a content\nh a a\nh a ./a\n");
 	rig_expect(&rig, 1, "f a content\n");
+	assert_string_equal(nc_buf_text(&rig.reports), "a=content;a;");
+	assert_int_equal(rig.size, 7);
 	rig_layer(&rig, 2, 1, "h a a\n");
 	rig_expect(&rig, 2, "f a content\n");
 	assert_string_equal(nc_buf_text(&rig.reports), "");

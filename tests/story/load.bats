@@ -161,3 +161,14 @@ Loaded image: two:latest"
 	fails 64 nacre import -c 'NONSENSE x' root.tar
 	fails 64 nacre import root.tar 'Not A Name'
 }
+
+@test "a file that is linked to itself, and then replaced" {
+	make_image tar layer --file a=one --hard a=a --file b=two --hard b=./b --file b=three --hard c=b
+	for driver in overlay vfs; do
+		export NACRE_ROOT=$work/$driver
+		[ $driver = vfs ] || need_root
+		nacre --driver $driver import -q layer self:1
+		nacre graph tar "$(nacre graph ls --json | jq -r '.[] | select(.diff_id) | .id')" | cmp - layer
+		is "$(nacre cat self:1:/a)$(nacre cat self:1:/b)$(nacre cat self:1:/c)" onethreethree
+	done
+}
