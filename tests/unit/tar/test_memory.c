@@ -15,26 +15,7 @@ static bool fails(void)
 	return ++allocations == failing;
 }
 
-void *__real_nc_alloc(size_t size);
-void *__wrap_nc_alloc(size_t size);
-void *__wrap_nc_alloc(size_t size)
-{
-	return fails() ? NULL : __real_nc_alloc(size);
-}
-
-void *__real_nc_zalloc(size_t size);
-void *__wrap_nc_zalloc(size_t size);
-void *__wrap_nc_zalloc(size_t size)
-{
-	return fails() ? NULL : __real_nc_zalloc(size);
-}
-
-void *__real_nc_realloc_array(void *old, size_t n, size_t size);
-void *__wrap_nc_realloc_array(void *old, size_t n, size_t size);
-void *__wrap_nc_realloc_array(void *old, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_nc_realloc_array(old, n, size);
-}
+#include "../nomem.h"
 
 /* --- the way of a layer ----------------------------------------------------------------------------------------- */
 

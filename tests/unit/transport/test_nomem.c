@@ -1,17 +1,6 @@
 /* Every allocation of a copy fails once: the copy then fails with NACRE_E_NOMEM, and nothing stays at its destination. */
 #include "v1.h"
 
-void *__real_nc_alloc(size_t size);
-void *__real_nc_zalloc(size_t size);
-void *__real_nc_realloc_array(void *old, size_t n, size_t size);
-char *__real_nc_strdup(const char *text);
-char *__real_nc_memdup(const void *bytes, size_t len);
-void *__wrap_nc_alloc(size_t size);
-void *__wrap_nc_zalloc(size_t size);
-void *__wrap_nc_realloc_array(void *old, size_t n, size_t size);
-char *__wrap_nc_strdup(const char *text);
-char *__wrap_nc_memdup(const void *bytes, size_t len);
-
 static long countdown = -1;	/* allocations until one fails; below 0: none does */
 
 static bool fails(void)
@@ -19,30 +8,7 @@ static bool fails(void)
 	return countdown >= 0 && countdown-- == 0;
 }
 
-void *__wrap_nc_alloc(size_t size)
-{
-	return fails() ? NULL : __real_nc_alloc(size);
-}
-
-void *__wrap_nc_zalloc(size_t size)
-{
-	return fails() ? NULL : __real_nc_zalloc(size);
-}
-
-void *__wrap_nc_realloc_array(void *old, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_nc_realloc_array(old, n, size);
-}
-
-char *__wrap_nc_strdup(const char *text)
-{
-	return fails() ? NULL : __real_nc_strdup(text);
-}
-
-char *__wrap_nc_memdup(const void *bytes, size_t len)
-{
-	return fails() ? NULL : __real_nc_memdup(bytes, len);
-}
+#include "../nomem.h"
 
 static void remove_entry(const char *name)
 {
