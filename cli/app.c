@@ -106,7 +106,7 @@ int app_open(struct app *app, enum app_need need)
 		app_info(app, "there is no store at '%s' yet", app->root);
 		return EXIT_DONE;
 	}
-	if (code == NACRE_E_NOTFOUND)
+	if (code == NACRE_E_NOTFOUND && need != APP_MAKE)
 		return app_error(app, EXIT_NOTFOUND, "there is no store at '%s' yet; 'nacre load' makes one",
 				 app->root);
 	/* asking for something wrong is bad usage; a directory that is in use for something else is not */
@@ -180,11 +180,12 @@ void app_info(struct app *app, const char *fmt, ...)
 
 int app_fail_write(struct app *app, const char *where, int error)
 {
+	enum exit_code code = error == ENOSPC || error == EDQUOT ? EXIT_NOSPACE :
+			      error == EACCES || error == EPERM || error == EROFS ? EXIT_DENIED :
+			      error == ENOENT ? EXIT_NOTFOUND : EXIT_FAILED;
+
 	/* the reader of a pipe has seen enough */
-	if (error == EPIPE)
-		return EXIT_FAILED;
-	return app_error(app, error == ENOSPC || error == EDQUOT ? EXIT_NOSPACE : EXIT_FAILED, "write to %s: %s",
-			 where, strerror(error));
+	return error == EPIPE ? EXIT_FAILED : app_error(app, code, "write to %s: %s", where, strerror(error));
 }
 
 int app_interrupted(struct app *app)
@@ -226,12 +227,15 @@ static enum exit_code exit_code_of(int code, int sys)
 }
 
 /* What to try next; NULL when the sentence says enough. */
-static const char *hint(const struct app *app, int code)
+static const char *hint(const struct app *app, int code, int sys)
 {
 	const char *completes = app->command && app->command->completes ? app->command->completes : "";
 
 	switch (code) {
 	case NACRE_E_NOTFOUND:
+		/* a file or directory is missing, not an image */
+		if (sys)
+			return NULL;
 		if (strcmp(completes, "image") == 0 || strcmp(completes, "name") == 0)
 			return "'nacre images' lists what is there";
 		return strcmp(completes, "node") == 0 ? "'nacre graph ls' lists what is there" : NULL;
@@ -252,7 +256,7 @@ static const char *hint(const struct app *app, int code)
 
 int app_fail(struct app *app, int code, const struct nacre_error *err)
 {
-	const char *text = err->msg[0] ? err->msg : nacre_code_text(code), *more = hint(app, code);
+	const char *text = err->msg[0] ? err->msg : nacre_code_text(code), *more = hint(app, code, err->sys);
 	enum exit_code exit_code = exit_code_of(code, err->sys);
 
 	if ((code == NACRE_E_CANCELLED || err->sys == EINTR) && signals_caught()) {

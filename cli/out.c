@@ -11,6 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* errno of the first write to stdout that failed: stdio remembers only that one did. */
+static int first_failure;
+
+static void note(bool failed)
+{
+	if (failed && !first_failure)
+		first_failure = errno ? errno : EIO;
+}
+
 void out_init(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -28,7 +37,7 @@ bool out_is_terminal(void)
 
 void out_text(const char *text)
 {
-	fputs(text, stdout);
+	note(fputs(text, stdout) < 0);
 }
 
 void outf(const char *fmt, ...)
@@ -36,7 +45,7 @@ void outf(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	note(vprintf(fmt, args) < 0);
 	va_end(args);
 }
 
@@ -88,7 +97,7 @@ static void out_bytes(const char *bytes, size_t len, bool block)
 	AUTO_TEXT struct text shown = { .data = NULL };
 
 	if (!out_is_terminal()) {
-		fwrite(bytes, 1, len, stdout);
+		note(fwrite(bytes, 1, len, stdout) != len);
 		return;
 	}
 	add_harmless(&shown, bytes, len, block);
@@ -107,10 +116,8 @@ void out_foreign_block(const char *bytes, size_t len)
 
 int out_finish(void)
 {
-	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	return errno ? errno : EIO;
+	note(fflush(stdout) != 0);
+	return first_failure;
 }
 
 int sink_open(struct sink *sink, const char *path)

@@ -90,6 +90,8 @@ static int open_docker_archive(struct nc_archive *archive, const struct nc_sourc
 static int label(int code, struct nc_source *source, struct nc_source **ret, const char *transport, const char *path,
 		 struct nacre_error *err)
 {
+	if (!*transport && !strcmp(path, "-"))
+		path = "standard input";
 	if (code < 0)
 		return nc_wrap(err, code, "%s%s", transport, path);
 	size_t len = strlen(transport) + strlen(path) + 1;

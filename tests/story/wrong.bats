@@ -19,6 +19,7 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	: >empty
 	refused 65 nacre load -q -i empty
 	refused 65 nacre load -q </dev/null
+	says "standard input"
 	echo 'this is no archive at all, only a few words' >text
 	refused 65 nacre load -q -i text
 	mkdir directory
@@ -114,6 +115,7 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	is "$(stat -c %a other)" 755
 	fails 1 nacre --root other/file images || fails 2 nacre --root other/file images
 	fails 2 nacre --root no/such/place load -q -i good.tar
+	says "No such file"
 }
 
 @test "a store of a newer layout, and a damaged one" {
@@ -175,6 +177,13 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 		is "$(cat err)" ""
 		is "$(cat code)" 1
 	done
+	# a table longer than one buffer
+	for i in $(seq 200); do
+		nacre tag big:1 "a-name-that-is-long-enough-to-fill-a-buffer-or-two:$i"
+	done
+	{ nacre images 2>err || echo $? >code; } | true
+	is "$(cat err)" ""
+	is "$(cat code)" 1
 	run --separate-stderr bash -c '"$NACRE" images >&-'
 	is "$status" 1
 }
