@@ -1,11 +1,14 @@
 /* A process is killed before each system call that changes the file system, one after the other, until it gets
- * through. Whoever opens the store next finds it as it was before, or as it would have been after: nothing between,
- * nothing left over. In every second run the one who cleans up is killed too. */
+ * through; or that call fails, once or with all that follow. Whoever opens the store next finds it as it was before, or
+ * as it would have been after: nothing between, nothing left over, and what was reported as done is done. In every
+ * second run the one who cleans up is killed too. */
 #include "fixture.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 
 static bool is_change(uint64_t call, const uint64_t *args)
 {
@@ -23,8 +26,37 @@ static bool is_change(uint64_t call, const uint64_t *args)
 	return call == SYS_openat && args[2] & O_CREAT;
 }
 
-/* Runs fn in a child that is killed before its kill_at-th change. True when it got through. */
-static bool run_until(long kill_at, void (*fn)(void *ctx), void *ctx)
+static bool is_sync(uint64_t call)
+{
+	return call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs;
+}
+
+/* What happens to the at-th change. */
+struct shot {
+	long at;
+	int error;			/* 0: the process is killed before it; else it fails so */
+	bool from_then_on;
+	long step;			/* from one shot to the next; 0: 1 */
+};
+
+enum outcome { THROUGH, KILLED, DONE_ALL_THE_SAME, FAILED };
+
+/* The call at hand is left out and returns -error. */
+static void spoil(pid_t child, int error)
+{
+	struct user_regs_struct regs;
+	int status;
+	assert_int_equal(ptrace(PTRACE_GETREGS, child, NULL, &regs), 0);
+	regs.orig_rax = (unsigned long long)-1;
+	assert_int_equal(ptrace(PTRACE_SETREGS, child, NULL, &regs), 0);
+	ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(ptrace(PTRACE_GETREGS, child, NULL, &regs), 0);
+	regs.rax = (unsigned long long)-error;
+	assert_int_equal(ptrace(PTRACE_SETREGS, child, NULL, &regs), 0);
+}
+
+static enum outcome run(struct shot shot, void (*fn)(void *ctx), void *ctx)
 {
 	pid_t child = fork();
 	if (child == 0) {
@@ -40,21 +72,29 @@ static bool run_until(long kill_at, void (*fn)(void *ctx), void *ctx)
 	for (;;) {
 		ptrace(PTRACE_SYSCALL, child, NULL, NULL);
 		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_false(WIFSIGNALED(status));
+		if (WIFEXITED(status) && seen >= shot.at)
+			return WEXITSTATUS(status) ? FAILED : DONE_ALL_THE_SAME;
 		if (WIFEXITED(status)) {
 			assert_int_equal(WEXITSTATUS(status), 0);
-			return true;
+			return THROUGH;
 		}
-		assert_false(WIFSIGNALED(status));
 		struct __ptrace_syscall_info info;
 		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 ||
-		    info.op != PTRACE_SYSCALL_INFO_ENTRY ||
-		    !is_change(info.entry.nr, (const uint64_t *)info.entry.args))
+		    info.op != PTRACE_SYSCALL_INFO_ENTRY)
 			continue;
-		if (++seen < kill_at)
+		if (!is_change(info.entry.nr, (const uint64_t *)info.entry.args) &&
+		    !(shot.error && is_sync(info.entry.nr)))
 			continue;
+		if (++seen < shot.at || (seen > shot.at && !shot.from_then_on))
+			continue;
+		if (shot.error) {
+			spoil(child, shot.error);
+			continue;
+		}
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, &status, 0), child);
-		return false;
+		return KILLED;
 	}
 }
 
@@ -129,14 +169,24 @@ static struct nacre_store *open_quiet(const struct fixture *fixture)
 	return open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
 }
 
+/* In the child: with syncs, which can fail. */
+static struct nacre_store *open_or_exit(const struct fixture *fixture)
+{
+	struct nacre_store *store = NULL;
+	struct nacre_open_options options = { .size = sizeof options, .flags = fixture->syncs ? 0 : NACRE_OPEN_NOSYNC };
+	if (nacre_store_open(fixture->root, &options, &store, &err) < 0)
+		_exit(1);
+	return store;
+}
+
 static void do_open(void *ctx)
 {
-	nacre_store_close(open_quiet(ctx));
+	nacre_store_close(open_or_exit(ctx));
 }
 
 static void do_load(void *ctx)
 {
-	struct nacre_store *store = open_quiet(ctx);
+	struct nacre_store *store = open_or_exit(ctx);
 	char id[65];
 	if (try_image(store, (const char *const[]){ "base", "new", NULL }, "x",
 		      (const char *const[]){ "new:1", "new:2", NULL }, id) < 0)
@@ -146,7 +196,7 @@ static void do_load(void *ctx)
 
 static void do_register(void *ctx)
 {
-	struct nacre_store *store = open_quiet(ctx);
+	struct nacre_store *store = open_or_exit(ctx);
 	NC_AUTO_BUF struct nc_buf tar;
 	make_tar(&tar, (const char *const[]){ "a", "first", "b", "", "a", "second", NULL });
 	if (register_bytes(store, NULL, tar.data, tar.len, NULL) < 0)
@@ -156,7 +206,7 @@ static void do_register(void *ctx)
 
 static void do_tag(void *ctx)
 {
-	struct nacre_store *store = open_quiet(ctx);
+	struct nacre_store *store = open_or_exit(ctx);
 	if (nacre_tag(store, "old", "another/name:here", &err) < 0)
 		_exit(1);
 	nacre_store_close(store);
@@ -164,7 +214,7 @@ static void do_tag(void *ctx)
 
 static void do_untag(void *ctx)
 {
-	struct nacre_store *store = open_quiet(ctx);
+	struct nacre_store *store = open_or_exit(ctx);
 	int code = nacre_untag(store, "old", &err);
 	if (code < 0 && code != NACRE_E_NOTFOUND)
 		_exit(1);
@@ -173,7 +223,7 @@ static void do_untag(void *ctx)
 
 static void do_remove(void *ctx)
 {
-	struct nacre_store *store = open_quiet(ctx);
+	struct nacre_store *store = open_or_exit(ctx);
 	char id[65];
 	int code = nc_store_resolve(store, "old", id, NULL, &err);
 	if (code == 0)
@@ -189,7 +239,7 @@ static void do_rebuild(void *ctx)
 	char path[256];
 	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
 	unlink(path);
-	nacre_store_close(open_quiet(fixture));
+	nacre_store_close(open_or_exit(fixture));
 }
 
 static void fill(struct fixture *fixture)
@@ -200,75 +250,113 @@ static void fill(struct fixture *fixture)
 			      (const char *const[]){ "old:latest", "old:2", NULL }, id));
 }
 
-static void kill_at_every_change(struct fixture *fixture, void (*fn)(void *ctx))
+/* Back to the beginning. */
+static void begin_anew(struct fixture *fixture, const char *before)
+{
+	nacre_store_close(NC_GIVE(fixture->store));
+	int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
+	assert_done(nc_tree_remove(dir, "store", &err));
+	close(dir);
+	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
+	fill(fixture);
+	char *fresh = state_of(fixture);
+	assert_string_equal(fresh, before);
+	free(fresh);
+}
+
+/* What the state is after fn, from a run in peace. */
+static char *find_after(struct fixture *fixture, void (*fn)(void *ctx), const char *before)
+{
+	nacre_store_close(NC_GIVE(fixture->store));
+	assert_int_equal(run((struct shot){ .at = LONG_MAX }, fn, fixture), THROUGH);
+	fixture->store = open_quiet(fixture);
+	char *after = state_of(fixture);
+	assert_catalog_true(fixture);
+	begin_anew(fixture, before);
+	return after;
+}
+
+static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), struct shot shot)
 {
 	nacre_store_close(NC_GIVE(fixture->store));
 	fixture->store = open_quiet(fixture);
+	fixture->syncs = shot.error;
 	fill(fixture);
-	char *before = state_of(fixture), *after = NULL;
-	for (long at = 1; !after; at++) {
+	char *before = state_of(fixture);
+	char *after = find_after(fixture, fn, before);
+	enum outcome outcome = KILLED;
+	for (shot.at = 1; outcome != THROUGH; shot.at += shot.step ? shot.step : 1) {
 		nacre_store_close(NC_GIVE(fixture->store));
-		bool through = run_until(at, fn, fixture);
-		if (!through && at % 2 == 0)
-			run_until(1 + at * 7 % 31, do_open, fixture);
+		outcome = run(shot, fn, fixture);
+		if (outcome == KILLED && shot.at % 2 == 0)
+			run((struct shot){ .at = 1 + shot.at * 7 % 31 }, do_open, fixture);
 		fixture->store = open_quiet(fixture);
 		char *now = state_of(fixture);
-		if (through) {
-			after = NC_GIVE(now);
-			assert_catalog_true(fixture);
-		} else if (strcmp(now, before) != 0) {
-			/* it had come through all the same: so it is as after */
-			nacre_store_close(NC_GIVE(fixture->store));
-			fn(fixture);
-			fixture->store = open_quiet(fixture);
-			char *again = state_of(fixture);
-			assert_string_equal(now, again);
-			free(again);
-			/* and back to the beginning */
-			nacre_store_close(NC_GIVE(fixture->store));
-			int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
-			assert_done(nc_tree_remove(dir, "store", &err));
-			close(dir);
-			fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
-			fill(fixture);
-			char *fresh = state_of(fixture);
-			assert_string_equal(fresh, before);
-			free(fresh);
-		}
+		bool is_after = strcmp(now, after) == 0;
+		if (outcome == DONE_ALL_THE_SAME)
+			assert_string_equal(now, after);
+		if (!is_after)
+			assert_string_equal(now, before);
+		if (is_after && strcmp(after, before) != 0)
+			begin_anew(fixture, before);
 		free(now);
 	}
 	free(before);
 	free(after);
 }
 
+static void (*const operations[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_rebuild };
+
 static void loading(void **state)
 {
-	kill_at_every_change(*state, do_load);
+	at_every_change(*state, do_load, (struct shot){ 0 });
 }
 
 static void registering(void **state)
 {
-	kill_at_every_change(*state, do_register);
+	at_every_change(*state, do_register, (struct shot){ 0 });
 }
 
 static void tagging(void **state)
 {
-	kill_at_every_change(*state, do_tag);
+	at_every_change(*state, do_tag, (struct shot){ 0 });
 }
 
 static void untagging(void **state)
 {
-	kill_at_every_change(*state, do_untag);
+	at_every_change(*state, do_untag, (struct shot){ 0 });
 }
 
 static void removing(void **state)
 {
-	kill_at_every_change(*state, do_remove);
+	at_every_change(*state, do_remove, (struct shot){ 0 });
 }
 
 static void rebuilding(void **state)
 {
-	kill_at_every_change(*state, do_rebuild);
+	at_every_change(*state, do_rebuild, (struct shot){ 0 });
+}
+
+static void each_operation(struct fixture *fixture, struct shot shot)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+		at_every_change(fixture, operations[i], shot);
+		int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
+		nacre_store_close(NC_GIVE(fixture->store));
+		assert_done(nc_tree_remove(dir, "store", &err));
+		close(dir);
+		fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
+	}
+}
+
+static void one_call_fails(void **state)
+{
+	each_operation(*state, (struct shot){ .error = EIO });
+}
+
+static void no_room_from_then_on(void **state)
+{
+	each_operation(*state, (struct shot){ .error = ENOSPC, .from_then_on = true, .step = 5 });
 }
 
 int main(void)
@@ -280,6 +368,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(untagging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rebuilding, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_room_from_then_on, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
