@@ -403,6 +403,9 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 	if (code == 0)
 		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, facts.parent, lean, err)
 						  : read_old(store, image, lean, err);
+	/* the node goes first: what is missing of one that is gone is no damage */
+	if (code < 0 && !nc_node_exists(store, id))
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "image %.12s was removed meanwhile", id);
 	if (code < 0)
 		return code == NACRE_E_BADDATA ? nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id)
 					       : code;

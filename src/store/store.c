@@ -155,6 +155,14 @@ static int make_store(int root, const struct nacre_open_options *options, struct
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
+/* Said here, where the reason is known: what comes next may be the catalog, which only knows that it cannot. */
+static int check_writable(int root, struct nacre_error *err)
+{
+	if (faccessat(root, ".", W_OK, AT_EACCESS) == 0)
+		return 0;
+	return nc_fail(err, NACRE_E_IO, errno, "open the directory for writing");
+}
+
 /* ret_made: the directory was not there. */
 static int open_root(const char *root, unsigned flags, int *ret_fd, bool *ret_made, struct nacre_error *err)
 {
@@ -255,8 +263,13 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 	store->path = NC_GIVE(path);
 	struct description description;
 	code = read_description(store->root, &description, err);
-	if (code == 0 && !(options->flags & NACRE_OPEN_READONLY))
-		code = close_to_others(store->root, err);
+	if (code == 0 && !(options->flags & NACRE_OPEN_READONLY)) {
+		code = check_writable(store->root, err);
+		if (code == 0)
+			code = close_to_others(store->root, err);
+		if (code < 0)
+			return code;
+	}
 	if (code == NACRE_E_NOTFOUND && (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE))) {
 		code = nc_dir_each(store->root, find_stranger, NULL, err);
 		return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");

@@ -227,3 +227,22 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	is "$output" two:1
 	has "$stderr" "warning: 1 damaged image"
 }
+
+@test "a store on a file system that is read-only" {
+	need_root
+	make_image docker good.tar --name good:1 --file good=good
+	nacre load -q good.tar
+	mkdir frozen
+	mount --bind store frozen
+	mount -o remount,bind,ro frozen
+	for command in images "ls good:1" "cat good:1:/good" "save -q -o saved.tar good:1" "export -q -o tree.tar good:1" df; do
+		# shellcheck disable=SC2086
+		nacre --root frozen $command >/dev/null
+	done
+	for command in "load -q good.tar" "rmi good:1" "tag good:1 other:1"; do
+		# shellcheck disable=SC2086
+		fails 77 nacre --root frozen $command
+		says "Read-only file system"
+	done
+	umount frozen
+}
