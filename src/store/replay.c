@@ -18,6 +18,7 @@ struct replay {
 	struct nc_hash *hash;		/* NULL: nothing to compare, or compared */
 	struct nc_reader *joined;
 	int failed;			/* code of a failed comparison */
+	bool published;			/* the node was in the graph at the beginning */
 };
 
 static int open_content(void *ctx, const char *name, size_t name_len, struct nc_reader **ret, uint64_t *ret_size,
@@ -47,6 +48,9 @@ static ssize_t replay_next(struct nc_reader *reader, const void **ret, struct na
 	if (replay->failed)
 		return nc_fail(err, replay->failed, 0, "the tar of node %.12s does not have its diff ID", replay->id);
 	ssize_t n = nc_reader_next(replay->joined, ret, err);
+	/* nothing is held while bytes move: what is missing of a node that is gone is no damage */
+	if (n < 0 && replay->published && !nc_node_exists(replay->store, replay->id))
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "node %.12s was removed meanwhile", replay->id);
 	if (n < 0)
 		return nc_wrap(err, (int)n, "node %.12s", replay->id);
 	if (n > 0 && replay->hash)
@@ -93,6 +97,7 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 	replay->base.ops = &replay_ops;
 	replay->store = store;
 	memcpy(replay->id, id, NC_HEX_ID);
+	replay->published = nc_node_exists(store, id);
 	struct nc_join_files files = { .open = open_content, .ctx = replay };
 	code = nc_join(record, &files, &replay->joined, err);
 	if (code == 0 && diff_id) {

@@ -224,6 +224,19 @@ static void damage_is_told(void **state)
 	assert_int_equal(nacre_layer_verify(fixture->store, id, &err), NACRE_E_CORRUPT);
 }
 
+static void removed_while_it_is_read(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	char id[65];
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	assert_int_equal(register_bytes(fixture->store, NULL, tar.data, tar.len, id), 0);
+	assert_done(nc_store_layer_tar(fixture->store, id, &reader, NULL, &err));
+	assert_done(nacre_delete(fixture->store, id, &err));
+	assert_int_equal(nc_reader_drain(reader, &err), NACRE_E_NOTFOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(blobs_are_checked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ids_of_ones_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damage_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(removed_while_it_is_read, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
