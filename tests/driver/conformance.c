@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *driver_name, *base_dir;
@@ -1067,23 +1069,171 @@ static void random_layers(void **state)
 	rig_close(&other);
 }
 
+/* --- the driver itself ------------------------------------------------------------------------------------------------ */
+
+static int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
 static void probe(void **state)
 {
 	struct nacre_error err;
-	assert_done(rig.driver->ops->probe(rig.root, &err));
+	int before = 0, after = 0;
+	assert_done(nc_dir_each(rig.root, count_name, &before, &err));
+	assert_done(nc_driver_find(driver_name)->probe(rig.root, &err));
+	assert_done(nc_dir_each(rig.root, count_name, &after, &err));
+	assert_int_equal(before, after);
+	const struct nc_driver_ops *chosen;
+	assert_done(nc_driver_choose(rig.root, &chosen, &err));
+	assert_string_not_equal(chosen->name, "memory");
+	assert_null(nc_driver_find("aufs"));
+}
+
+static void read_only(void **state)
+{
+	struct nacre_error err;
+	if (rig.no_mount)
+		return;
+	rig_layer(&rig, 1, 0, "f a 1\n");
+	struct nc_driver *writer = rig.driver;
+	assert_done(writer->ops->open(rig.root, rig.path, true, &rig.driver, &err));
+	rig_expect(&rig, 1, "f a 1\n");
+	nc_driver_close(rig.driver);
+	rig.driver = writer;
+	int elsewhere = openat(rig.root, "mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct nc_driver *none = NULL;
+	assert_true(writer->ops->open(elsewhere, rig.path, true, &none, &err) < 0);
+	assert_null(none);
+	int left = 0;
+	assert_done(nc_dir_each(elsewhere, count_name, &left, &err));
+	assert_int_equal(left, 0);
+	close(elsewhere);
+}
+
+/* fsconfig takes strings of 255 bytes at most. */
+static void a_long_way_to_the_store(void **state)
+{
+	struct rig far;
+	char path[4200];
+	snprintf(path, sizeof path, "%s", rig.path);
+	for (int i = 0; i < 3; i++) {
+		size_t len = strlen(path);
+		path[len] = '/';
+		memset(path + len + 1, 'a' + i, 120);
+		path[len + 121] = '\0';
+		assert_return_code(mkdir(path, 0700), errno);
+	}
+	rig_open(&far, driver_name, path);
+	rig_layer(&far, 1, 0, "f a 1\n");
+	rig_layer(&far, 2, 1, "f b 1\n");
+	rig_expect(&far, 2, "f a 1\nf b 1\n");
+	rig_close(&far);
+}
+
+struct work {
+	pthread_t thread;
+	struct rig rig;
+	unsigned number;
+};
+
+static void *write_layers(void *arg)
+{
+	struct work *work = arg;
+	struct nacre_error err;
+	char name[32];
+	snprintf(name, sizeof name, "stage-%u", work->number);
+	for (unsigned i = 0; i < 10; i++) {
+		char members[200], id[NC_HEX_ID], parent[NC_HEX_ID];
+		snprintf(id, sizeof id, "%064x", work->number * 100 + i);
+		snprintf(parent, sizeof parent, "%064x", i ? work->number * 100 + i - 1 : 1);
+		snprintf(members, sizeof members, "f d/%u-%u x\nf d/.wh.%u-%u\nf big/%u/file y\n", work->number, i, work->number, i - 1, i);
+		int stage;
+		uint64_t size;
+		if (nc_dir_ensure(rig.root, name, &stage, &err) < 0 ||
+		    rig.driver->ops->begin(rig.driver, id, parent, stage, NULL, &work->rig.tree, &err) < 0 ||
+		    rig_put(&work->rig, members, &err) < 0 || nc_tree_seal(&work->rig.tree, &size, &err) < 0)
+			return work;
+		close(stage);
+	}
+	return NULL;
+}
+
+static void several_at_once(void **state)
+{
+	static struct work works[4];
+	rig_layer(&rig, 1, 0, "d d\nf d/base x\n");
+	for (unsigned i = 0; i < 4; i++) {
+		works[i].number = i + 2;
+		assert_int_equal(pthread_create(&works[i].thread, NULL, write_layers, &works[i]), 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		void *failed;
+		pthread_join(works[i].thread, &failed);
+		assert_null(failed);
+	}
+	rig_expect(&rig, 309,
+		   "d big\nd big/0\nf big/0/file y\nd big/1\nf big/1/file y\nd big/2\nf big/2/file y\nd big/3\nf big/3/file y\n"
+		   "d big/4\nf big/4/file y\nd big/5\nf big/5/file y\nd big/6\nf big/6/file y\nd big/7\nf big/7/file y\n"
+		   "d big/8\nf big/8/file y\nd big/9\nf big/9/file y\nd d\nf d/3-9 x\nf d/base x\n");
 }
 
 #define claim(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void write_map(pid_t pid, const char *which)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, which);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dprintf(fd, "0 100000 65536") < 0)
+		perror(path);
+	close(fd);
+}
+
+/* Become root of a user namespace with 65536 users, on a tmpfs of its own in base_dir. The process that stays outside waits
+ * and passes the result on. */
+static void enter_user_namespace(void)
+{
+	int ready[2], go[2];
+	char byte = 0;
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+		exit(77);
+	pid_t child = fork();
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+			exit(77);
+		if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1 || setresgid(0, 0, 0) < 0 ||
+		    setresuid(0, 0, 0) < 0 || mount("tmpfs", base_dir, "tmpfs", 0, "mode=0700") < 0) {
+			perror("conformance: a user namespace");
+			exit(77);
+		}
+		return;
+	}
+	int status = 0;
+	if (read(ready[0], &byte, 1) == 1) {
+		write_map(child, "uid_map");
+		write_map(child, "gid_map");
+		if (write(go[1], &byte, 1) != 1)
+			perror("conformance");
+	}
+	waitpid(child, &status, 0);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fprintf(stderr, "usage: conformance DRIVER DIR\n");
+	bool user = argc == 4 && strcmp(argv[3], "user") == 0;
+	if (argc != 3 && !user) {
+		fprintf(stderr, "usage: conformance DRIVER DIR [user]\n");
 		return 2;
 	}
 	driver_name = argv[1];
 	base_dir = argv[2];
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (user)
+		enter_user_namespace();
+	if (strcmp(driver_name, "memory") != 0 &&
+	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
 		perror("conformance: a mount namespace of its own");
 		return 77;
 	}
@@ -1096,7 +1246,17 @@ int main(int argc, char **argv)
 		claim(replaced_by_another_layer), claim(replaced_by_the_same_layer), claim(duplicates), claim(reports),
 		claim(implied), claim(names), claim(long_names), claim(deep), claim(hostile), claim(content), claim(sparse),
 		claim(wrong_content), claim(views), claim(differences), claim(removal), claim(mounts), claim(layers_127),
-		claim(layers_500), claim(layers_501), claim(mounts_by_the_old_call), claim(random_layers),
+		claim(layers_500), claim(layers_501), claim(mounts_by_the_old_call), claim(random_layers), claim(read_only),
+		claim(a_long_way_to_the_store), claim(several_at_once),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* what a user namespace can do: no devices, no trusted attributes, no owners beyond its map */
+	const struct CMUnitTest user_tests[] = {
+		claim(probe), claim(nothing), claim(byte_order), claim(times_of_directories), claim(root_metadata),
+		claim(hard_links_to_lower_layers), claim(hard_links_to_themselves), claim(links_of_aufs), claim(through_links),
+		claim(links_that_change), claim(whiteouts), claim(whiteouts_hide_parents_only), claim(opaque), claim(opaque_root),
+		claim(bad_whiteouts), claim(replaced_by_another_layer), claim(replaced_by_the_same_layer), claim(duplicates),
+		claim(reports), claim(implied), claim(names), claim(long_names), claim(deep), claim(content), claim(sparse),
+		claim(views), claim(removal), claim(mounts), claim(layers_127), claim(layers_500), claim(random_layers),
+	};
+	return user ? cmocka_run_group_tests(user_tests, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,15 +25,21 @@ trap clean EXIT
 trap 'exit 1' INT TERM
 
 passed=0 failed=0
-one() { # driver filesystem directory
-	if "$conformance" "$1" "$3" >"$work/log" 2>&1; then
-		echo "ok      $1 on $2"
+judge() { # what command…
+	local what=$1
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok      $what"
 		passed=$((passed + 1))
 	else
-		echo "FAILED  $1 on $2"
+		echo "FAILED  $what"
 		grep -v '^\[ *\(RUN\|OK\) *\]' "$work/log"
 		failed=$((failed + 1))
 	fi
+}
+
+one() { # driver filesystem directory
+	judge "$1 on $2" "$conformance" "$1" "$3"
 }
 
 one memory memory "$work"
@@ -58,6 +64,11 @@ for fs in "$@"; do
 	umount "$point"
 	mounted=
 	rm -f "$work/$fs.img"
+done
+chmod 0755 "$work"
+mkdir -m 0755 "$work/user"
+for driver in overlay vfs; do
+	judge "$driver on tmpfs in a user namespace" "$conformance" "$driver" "$work/user" user
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
