@@ -127,7 +127,8 @@ static void each_failing(struct bench *bench, int (*fn)(struct bench *bench), in
 			assert_int_equal(code, NACRE_E_NOMEM);
 			assert_int_equal(err.code, NACRE_E_NOMEM);
 		}
-		if (atomic_load(&fixture->store->broken)) {
+		/* a stage that could not be removed goes with the next opening */
+		if (atomic_load(&fixture->store->broken) || entries(fixture, "graph/_tmp")) {
 			nacre_store_close(NC_GIVE(fixture->store));
 			fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
 		}

@@ -397,7 +397,7 @@ static bool mount_small(const struct fixture *fixture, int kib, char *ret_path, 
 	char options[64];
 	snprintf(ret_path, size, "%s/small", fixture->dir);
 	snprintf(options, sizeof options, "size=%dk", kib);
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mkdir(ret_path, 0700) == 0 && mount("tmpfs", ret_path, "tmpfs", 0, options) == 0;
 }
 
@@ -485,12 +485,15 @@ static void mounts_are_known(void **state)
 	struct fixture *fixture = *state;
 	char id[65], other[65], dir[160];
 	NC_AUTO_FREE char *path = NULL, *again = NULL;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		skip();
 	reopen(fixture);	/* its descriptors belong to the other namespace */
 	make_image(fixture->store, ab, "x", id);
 	make_image(fixture->store, ac, "y", other);
-	assert_done(nacre_mount(fixture->store, "x", NULL, &path, &err));
+	int code = nacre_mount(fixture->store, "x", NULL, &path, &err);
+	if (code == NACRE_E_UNSUPPORTED)	/* an old kernel, or valgrind's */
+		skip();
+	assert_int_equal(code, 0);
 	assert_done(nacre_mount(fixture->store, "x", NULL, &again, &err));
 	assert_string_equal(path, again);
 	char file[256];
