@@ -32,7 +32,7 @@ int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error 
 /* A view over a stack, which is taken, also on failure. */
 int nc_view_of_stack(struct nc_stack *stack, struct nc_view **ret, struct nacre_error *err);
 
-/* --- mounting (overlay_mount.c) --- */
+/* --- mounting (overlay_mount.c) --------------------------------------------------------------------------------- */
 
 /* The new mount calls have no wrappers in older C libraries. */
 int nc_move_mount(int mount, int target, struct nacre_error *err);

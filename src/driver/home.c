@@ -94,10 +94,10 @@ int nc_home_content(int home, const char *tree, const char *name, size_t name_le
 	return 0;
 }
 
-/* --- usage -------------------------------------------------------------------------------------------------------- */
+/* --- usage ------------------------------------------------------------------------------------------------------ */
 
-/* Blocks of files with several names, by the number of names: every name adds the file's blocks, so each sum divided by
- * its number of names is exact, and no list of files is needed. */
+/* Blocks of files with several names, by the number of names: every name adds the file's blocks, so each sum
+ * divided by its number of names is exact, and no list of files is needed. */
 struct shared {
 	uint64_t links, blocks;
 };

@@ -19,7 +19,7 @@
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* --- what the parents show through this layer ----------------------------------------------------------------------- */
+/* --- what the parents show through this layer ------------------------------------------------------------------- */
 
 static bool is_opaque(const struct nc_unpack *unpack, int dir)
 {
@@ -115,16 +115,17 @@ int nc_unpack_make_opaque(struct nc_unpack *unpack, int dir, const char *path, s
 	return unpack->whiteouts ? nc_marks_remove(unpack->root, path, false, err) : 0;
 }
 
-/* --- missing directories ------------------------------------------------------------------------------------------- */
+/* --- missing directories ---------------------------------------------------------------------------------------- */
 
-/* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. hidden: nothing of the parents
- * shows there. */
+/* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. hidden: nothing of
+ * the parents shows there. */
 static int imply(struct nc_unpack *unpack, int dir, const char *name, const char *path, bool whiteout, bool hidden,
 		 const struct nc_time *when, int *ret, struct nacre_error *err)
 {
 	struct stat up;
 	struct nc_stack_found found;
-	int in_parents = whiteout || hidden || !unpack->parents ? 0 : nc_stack_find(unpack->parents, path, &found, err);
+	int in_parents =
+		whiteout || hidden || !unpack->parents ? 0 : nc_stack_find(unpack->parents, path, &found, err);
 	if (in_parents < 0)
 		return in_parents;
 	if (in_parents && !S_ISDIR(found.st.st_mode))
@@ -262,8 +263,9 @@ static int step_into(struct steps *steps, const char *name, size_t len, struct n
 	bool whiteout = there && nc_is_whiteout(&st);
 	if (there && !whiteout && !S_ISDIR(st.st_mode)) {
 		if (steps->make)
-			return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' lies below '%s', which the layer made as no directory",
-				       steps->what, nc_buf_text(&steps->path));
+			return nc_fail(err, NACRE_E_BADDATA, 0,
+				       "'%s' lies below '%s', which the layer made as no directory", steps->what,
+				       nc_buf_text(&steps->path));
 		nc_fd_release(&steps->fd);
 		return 0;
 	}
@@ -275,8 +277,8 @@ static int step_into(struct steps *steps, const char *name, size_t len, struct n
 		if (steps->make && steps->unpack->opaques && !steps->hidden)
 			steps->hidden = is_opaque(steps->unpack, next);
 	} else if (steps->make) {
-		code = imply(steps->unpack, steps->fd, name, nc_buf_text(&steps->path), whiteout, steps->hidden, steps->make,
-			     &next, err);
+		code = imply(steps->unpack, steps->fd, name, nc_buf_text(&steps->path), whiteout, steps->hidden,
+			     steps->make, &next, err);
 		if (code < 0)
 			return code;
 		steps->hidden = steps->hidden || whiteout;
@@ -317,7 +319,7 @@ static int walk_steps(struct steps *steps, struct nacre_error *err)
 	return code;
 }
 
-/* --- the current directory ------------------------------------------------------------------------------------------ */
+/* --- the current directory -------------------------------------------------------------------------------------- */
 
 int nc_unpack_leave(struct nc_unpack *unpack, struct nacre_error *err)
 {
@@ -388,7 +390,7 @@ int nc_unpack_enter(struct nc_unpack *unpack, const char *name, size_t len, cons
 	return 0;
 }
 
-/* --- targets of hard links ------------------------------------------------------------------------------------------ */
+/* --- targets of hard links -------------------------------------------------------------------------------------- */
 
 /* The parents have the target, this layer has not: copy it into this layer. */
 static int copy_up(struct nc_unpack *unpack, const char *path, struct nacre_error *err)
@@ -448,7 +450,8 @@ static int open_target_dir(struct nc_unpack *unpack, const struct nc_buf *path, 
 }
 
 /* Where target lies when the links of this layer on the way are followed; its last component is not. */
-static int place_target(struct nc_unpack *unpack, const char *target, struct nc_buf *ret_path, struct nacre_error *err)
+static int place_target(struct nc_unpack *unpack, const char *target, struct nc_buf *ret_path,
+			struct nacre_error *err)
 {
 	const char *slash = strrchr(target, '/');
 	NC_CLEANUP(steps_release) struct steps steps = {

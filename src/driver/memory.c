@@ -149,7 +149,7 @@ static int memory_usage(struct nc_driver *driver, const char *id, uint64_t *ret,
 	return code;
 }
 
-/* --- content ------------------------------------------------------------------------------------------------------ */
+/* --- content ---------------------------------------------------------------------------------------------------- */
 
 /* A reader that holds the tree it reads from. */
 struct held_reader {
@@ -210,7 +210,7 @@ static int memory_content(struct nc_driver *driver, const char *id, const char *
 	return open_content(tree, found->node, ret, err);
 }
 
-/* --- views -------------------------------------------------------------------------------------------------------- */
+/* --- views ------------------------------------------------------------------------------------------------------ */
 
 struct memory_view {
 	struct nc_view base;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rules of driver.h once more, on one merged tree whose names know their layer. Nothing is shared with unpack.c but
- * the rules, so that each checks the other. */
+/* The rules of driver.h once more, on one merged tree whose names know their layer. Nothing is shared with
+ * unpack.c but the rules, so that each checks the other. */
 
 #define LINKS_MAX 40
 #define STEPS_MAX 16384
@@ -56,7 +56,7 @@ void nc_mem_put_free(struct nc_mem_put *put)
 	free(put);
 }
 
-/* --- reports ------------------------------------------------------------------------------------------------------- */
+/* --- reports ---------------------------------------------------------------------------------------------------- */
 
 static int report(struct nc_mem_put *put, const char *path, const struct nc_mem_node *node, struct nacre_error *err)
 {
@@ -143,7 +143,7 @@ static int make_opaque(struct nc_mem_node *dir, struct nacre_error *err)
 	return code < 0 ? code : nc_mem_each(dir, "", hide_below, NULL, err);
 }
 
-/* --- the way to a member ---------------------------------------------------------------------------------------------- */
+/* --- the way to a member ---------------------------------------------------------------------------------------- */
 
 struct steps {
 	struct nc_mem_put *put;
@@ -255,8 +255,8 @@ static int walk_steps(struct steps *steps, struct nacre_error *err)
 }
 
 /* Where the directory of a name lies; with when it is there afterwards, and this layer's. */
-static int go(struct nc_mem_put *put, const char *name, size_t len, const struct nc_time *when, struct nc_buf *ret_path,
-	      bool *ret_linked, struct nacre_error *err)
+static int go(struct nc_mem_put *put, const char *name, size_t len, const struct nc_time *when,
+	      struct nc_buf *ret_path, bool *ret_linked, struct nacre_error *err)
 {
 	NC_CLEANUP(steps_release) struct steps steps = {
 		.put = put, .what = name, .make = when,
@@ -272,7 +272,7 @@ static int go(struct nc_mem_put *put, const char *name, size_t len, const struct
 	return nc_buf_add(ret_path, nc_buf_text(&steps.path), steps.path.len, err);
 }
 
-/* --- members ------------------------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------------------------- */
 
 static int dress(struct nc_mem_node *node, const struct nc_entry *entry, struct nacre_error *err)
 {
@@ -303,7 +303,8 @@ static int check(const struct nc_entry *entry, struct nacre_error *err)
 {
 	bool device = entry->type == NC_ENTRY_CHAR || entry->type == NC_ENTRY_BLOCK;
 	if (entry->type == NC_ENTRY_CHAR && !entry->dev_major && !entry->dev_minor)
-		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' is the device 0:0, which means a whiteout", entry->name);
+		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' is the device 0:0, which means a whiteout",
+			       entry->name);
 	if (device && (entry->dev_major > 0xfff || entry->dev_minor > 0xfffff))
 		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' has a device number that does not exist", entry->name);
 	if (entry->type == NC_ENTRY_SYMLINK && (!entry->link_len || entry->link_len >= PATH_MAX))
@@ -452,7 +453,8 @@ static int put_link(struct nc_mem_put *put, struct place *place, struct nacre_er
 		return code;
 	size_t len = place->path.len;
 	if (path.len > len && memcmp(path.data, place->path.data, len) == 0 && path.data[len] == '/')
-		return nc_fail(err, NACRE_E_BADDATA, 0, "hard link '%s' takes the place of the directory that holds its target",
+		return nc_fail(err, NACRE_E_BADDATA, 0,
+			       "hard link '%s' takes the place of the directory that holds its target",
 			       place->path.data);
 	struct nc_mem_name *old = nc_mem_name_get(place->dir, place->text, strlen(place->text));
 	enum nc_mem_kind kind = place->linked ? NC_MEM_ANON : NC_MEM_EMPTY;
@@ -519,7 +521,7 @@ static int put_object(struct nc_mem_put *put, const char *name, const struct nc_
 	}
 }
 
-/* --- members with a meaning ----------------------------------------------------------------------------------------- */
+/* --- members with a meaning ------------------------------------------------------------------------------------- */
 
 static int put_root(struct nc_mem_put *put, const struct nc_entry *entry, struct nacre_error *err)
 {

@@ -41,10 +41,10 @@ void nc_mem_node_drop(struct nc_mem_node *node)
 	free(node);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
-/* Names that wait to be freed form a list through their nodes' text; a chain of its own keeps freeing from failing for
- * want of memory. */
+/* Names that wait to be freed form a list through their nodes' text; a chain of its own keeps freeing from
+ * failing for want of memory. */
 struct doomed {
 	struct nc_mem_name *first;
 };
@@ -99,8 +99,8 @@ static struct nc_mem_name *name_new(const char *text, struct nc_mem_node *node, 
 	return name;
 }
 
-int nc_mem_name_add(struct nc_mem_node *dir, const char *text, struct nc_mem_node *node, bool own, enum nc_mem_kind kind,
-		    struct nc_mem_name **ret, struct nacre_error *err)
+int nc_mem_name_add(struct nc_mem_node *dir, const char *text, struct nc_mem_node *node, bool own,
+		    enum nc_mem_kind kind, struct nc_mem_name **ret, struct nacre_error *err)
 {
 	struct nc_mem_name *name = name_new(text, node, own, kind);
 	if (!name)
@@ -155,7 +155,7 @@ int nc_mem_names(const struct nc_mem_node *dir, struct nc_mem_name ***ret, size_
 	return 0;
 }
 
-/* --- walking ----------------------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------------------------- */
 
 struct level {
 	struct nc_mem_node *dir;
@@ -238,7 +238,7 @@ struct nc_mem_name *nc_mem_find(const struct nc_mem_tree *tree, const char *path
 	return name;
 }
 
-/* --- trees ------------------------------------------------------------------------------------------------------- */
+/* --- trees ------------------------------------------------------------------------------------------------------ */
 
 void nc_mem_tree_drop(struct nc_mem_tree *tree)
 {
@@ -296,7 +296,7 @@ int nc_mem_tree_new(const struct nc_mem_tree *parent, struct nc_mem_tree **ret, 
 	return 0;
 }
 
-/* --- content ----------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------------------------- */
 
 struct mem_reader {
 	struct nc_reader base;

@@ -56,13 +56,14 @@ void nc_mem_name_free(struct nc_mem_name *name);
 NC_DEFINE_CLEANUP(nc_mem_name_auto, struct nc_mem_name *, nc_mem_name_free)
 
 /* Give node (taken, also on failure) a name in a directory that has none such. */
-int nc_mem_name_add(struct nc_mem_node *dir, const char *text, struct nc_mem_node *node, bool own, enum nc_mem_kind kind,
-		    struct nc_mem_name **ret, struct nacre_error *err);
+int nc_mem_name_add(struct nc_mem_node *dir, const char *text, struct nc_mem_node *node, bool own,
+		    enum nc_mem_kind kind, struct nc_mem_name **ret, struct nacre_error *err);
 struct nc_mem_name *nc_mem_name_get(const struct nc_mem_node *dir, const char *text, size_t len);
 /* Take the name out of its directory; free it after use. */
 struct nc_mem_name *nc_mem_name_take(struct nc_mem_node *dir, const char *text);
 /* The names of a directory, sorted; lent as long as it does not change, the array is given (free()). */
-int nc_mem_names(const struct nc_mem_node *dir, struct nc_mem_name ***ret, size_t *ret_count, struct nacre_error *err);
+int nc_mem_names(const struct nc_mem_node *dir, struct nc_mem_name ***ret, size_t *ret_count,
+		 struct nacre_error *err);
 
 /* A tree with an empty root, or with a copy of parent's in which nothing is its own. */
 int nc_mem_tree_new(const struct nc_mem_tree *parent, struct nc_mem_tree **ret, struct nacre_error *err);

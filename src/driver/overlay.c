@@ -2,8 +2,8 @@
  *
  *	overlay/<id>/diff/	the layer's own tree, with overlayfs's marks
  *	overlay/<id>/link	26 characters: its short name
- *	overlay/<id>/lower	"l/AAA:l/BBB", short names of its parents, nearest first; none for a base layer and for
- *				one whose root is opaque (overlayfs would merge it all the same)
+ *	overlay/<id>/lower	"l/AAA:l/BBB", short names of its parents, nearest first; none for a base layer and
+ *				for one whose root is opaque (overlayfs would merge it all the same)
  *	overlay/<id>/work/	where there is a lower
  *	overlay/l/<short>	link to ../<id>/diff
  *	overlay/empty/		below a single layer, since overlayfs wants two */
@@ -97,7 +97,8 @@ static int chain_add_short(const struct overlay *self, struct chain *chain, cons
 	if ((size_t)len == 3 + NC_HEX_ID - 1 + 5)
 		memcpy(lower, target + 3, NC_HEX_ID - 1);
 	if (!nc_is_tree_id(lower) || memcmp(target, "../", 3) != 0 || memcmp(target + len - 5, "/diff", 5) != 0)
-		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s, below layer %s, leads elsewhere", name, id);
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s, below layer %s, leads elsewhere", name,
+			       id);
 	return chain_add(chain, lower, NC_HEX_ID - 1, err);
 }
 
@@ -125,7 +126,8 @@ static int chain_read(const struct overlay *self, const char *id, struct chain *
 	if (code >= 0)
 		code = chain_add(chain, id, NC_HEX_ID - 1, err);
 	char *rest = NULL;
-	for (char *part = lower ? strtok_r(lower, ":", &rest) : NULL; code >= 0 && part; part = strtok_r(NULL, ":", &rest)) {
+	for (char *part = lower ? strtok_r(lower, ":", &rest) : NULL; code >= 0 && part;
+	     part = strtok_r(NULL, ":", &rest)) {
 		part[strcspn(part, "\n")] = '\0';
 		if (strncmp(part, "l/", 2) != 0 || strlen(part) != 2 + SHORT_LEN || strchr(part + 2, '/'))
 			return nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %s has '%s'", id, part);
@@ -305,7 +307,8 @@ static int overlay_tree_entry(struct nc_tree *tree, const struct nc_entry *entry
 	return nc_unpack_entry(((struct overlay_tree *)tree)->unpack, entry, err);
 }
 
-static int overlay_tree_data(struct nc_tree *tree, const void *bytes, size_t len, uint64_t at, struct nacre_error *err)
+static int overlay_tree_data(struct nc_tree *tree, const void *bytes, size_t len, uint64_t at,
+			     struct nacre_error *err)
 {
 	return nc_unpack_data(((struct overlay_tree *)tree)->unpack, bytes, len, at, err);
 }
@@ -384,7 +387,10 @@ static int overlay_tree_seal(struct nc_tree *tree, uint64_t *ret_size, struct na
 }
 
 static const struct nc_tree_ops tree_ops = {
-	.entry = overlay_tree_entry, .data = overlay_tree_data, .seal = overlay_tree_seal, .abort = overlay_tree_abort,
+	.entry = overlay_tree_entry,
+	.data = overlay_tree_data,
+	.seal = overlay_tree_seal,
+	.abort = overlay_tree_abort,
 };
 
 static int overlay_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
@@ -422,7 +428,7 @@ static int overlay_begin(struct nc_driver *driver, const char *id, const char *p
 	return 0;
 }
 
-/* --- whether it works here ---------------------------------------------------------------------------------------- */
+/* --- whether it works here -------------------------------------------------------------------------------------- */
 
 /* Builds two layers of which the upper hides a file and a directory's content of the lower. */
 static int build_trial(int dir, const char *opaque, struct nacre_error *err)
@@ -439,7 +445,8 @@ static int build_trial(int dir, const char *opaque, struct nacre_error *err)
 		return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "whiteouts cannot be made on this file system");
 	NC_AUTO_FD int marked = openat(dir, "upper/opaque", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (marked < 0 || fsetxattr(marked, opaque, "y", 1, 0) < 0)
-		return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "the attribute %s cannot be set on this file system", opaque);
+		return nc_fail(err, NACRE_E_UNSUPPORTED, errno, "the attribute %s cannot be set on this file system",
+			       opaque);
 	return 0;
 }
 
@@ -471,7 +478,8 @@ static int try_mount(int dir, bool user, struct nacre_error *err)
 	}
 	if (code < 0)
 		return nc_fail(err, NACRE_E_UNSUPPORTED, err ? err->sys : 0, "overlayfs cannot be mounted here");
-	bool right = shows(seen, "shown") && shows(seen, "opaque") && !shows(seen, "hidden") && !shows(seen, "opaque/file");
+	bool right = shows(seen, "shown") && shows(seen, "opaque") && !shows(seen, "hidden") &&
+		     !shows(seen, "opaque/file");
 	if (attached) {
 		snprintf(path, sizeof path, "/proc/self/fd/%d/mount", dir);
 		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
@@ -490,7 +498,8 @@ static int overlay_probe(int root, struct nacre_error *err)
 	NC_AUTO_FD int dir = -1;
 	code = nc_dir_ensure(root, name, &dir, err);
 	if (code < 0)
-		return nc_fail(err, NACRE_E_UNSUPPORTED, err ? err->sys : 0, "overlay driver: nothing can be written here");
+		return nc_fail(err, NACRE_E_UNSUPPORTED, err ? err->sys : 0,
+			       "overlay driver: nothing can be written here");
 	bool user = in_user_namespace();
 	code = build_trial(dir, user ? "user.overlay.opaque" : "trusted.overlay.opaque", err);
 	if (code >= 0)

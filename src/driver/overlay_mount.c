@@ -39,7 +39,8 @@ int nc_bind_mount(int tree, int target, struct nacre_error *err)
 		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno, "bind mount");
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
-		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno, "make a mount read-only");
+		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno,
+			       "make a mount read-only");
 	return nc_move_mount(mount, target, err);
 }
 
@@ -100,9 +101,9 @@ int nc_overlay_mount_detached(const struct nc_overlay_mount *what, int *ret, str
 
 /* --- mount(2), before ------------------------------------------------------------------------------------------- */
 
-/* All options must fit into a page. So the layers are opened and named by the numbers of their descriptors, relative to
- * /proc/self/fd; that needs a working directory and many descriptors, hence a child. It runs system calls only, as its
- * parent may have threads. */
+/* All options must fit into a page. So the layers are opened and named by the numbers of their descriptors,
+ * relative to /proc/self/fd; that needs a working directory and many descriptors, hence a child. It runs system
+ * calls only, as its parent may have threads. */
 
 static size_t put_number(char *to, unsigned number)
 {

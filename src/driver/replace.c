@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of names of members that left no object. Beyond it repetitions go unreported, which costs the record of such an
- * archive its likeness to the reference, not its truth. */
+/* Bytes of names of members that left no object. Beyond it repetitions go unreported, which costs the record of
+ * such an archive its likeness to the reference, not its truth. */
 #define SEEN_MAX (4u << 20)
 
 static const char kinds[] = { NC_NAME_NONE, NC_NAME_ANON, NC_NAME_EMPTY };
@@ -20,8 +20,10 @@ int nc_unpack_note(struct nc_unpack *unpack, const char *path, size_t len, enum 
 		   struct nacre_error *err)
 {
 	if (unpack->names_bytes + len > NC_UNPACK_NAMES_MAX)
-		return soft ? 0 : nc_fail(err, NACRE_E_LIMIT, 0,
-					  "the layer has too many members that went through links, are sparse or were implied");
+		return soft ? 0
+			    : nc_fail(err, NACRE_E_LIMIT, 0,
+				      "the layer has too many members that went through links, are sparse or were "
+				      "implied");
 	void *old = NULL;
 	int code = nc_map_set(unpack->names, path, len, (void *)(uintptr_t)&kinds[kind], &old, err);
 	if (code >= 0 && !old)

@@ -1,6 +1,6 @@
-/* A stack of layer trees, looked up as overlayfs shows it: the topmost object of a name wins, directories merge, a
- * whiteout (a character device 0:0) or anything that is no directory ends the search below it, and so does a directory
- * that is opaque. A single tree is a stack of one.
+/* A stack of layer trees, looked up as overlayfs shows it: the topmost object of a name wins, directories merge,
+ * a whiteout (a character device 0:0) or anything that is no directory ends the search below it, and so does a
+ * directory that is opaque. A single tree is a stack of one.
  *
  * Few descriptors are held whatever the number of layers. One thread at a time. */
 #ifndef NC_DRIVER_STACK_H
@@ -21,8 +21,8 @@ struct nc_stack_found {
 	struct stat st;
 };
 
-/* home: where the trees lie (borrowed). trees: paths below it, topmost first (copied). opaque: the attribute that marks
- * an opaque directory (a constant; not asked for with one tree). */
+/* home: where the trees lie (borrowed). trees: paths below it, topmost first (copied). opaque: the attribute
+ * that marks an opaque directory (a constant; not asked for with one tree). */
 int nc_stack_new(int home, const char *const *trees, size_t count, const char *opaque, struct nc_stack **ret,
 		 struct nacre_error *err);
 void nc_stack_free(struct nc_stack *stack);
@@ -30,8 +30,8 @@ NC_DEFINE_CLEANUP(nc_stack_auto, struct nc_stack *, nc_stack_free)
 
 /* What the stack shows at path (clean): 1 and *ret, or 0 when nothing. Links are not followed anywhere. */
 int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_found *ret, struct nacre_error *err);
-/* The names that it shows in a directory, sorted by bytes. 1, or 0 when path is no directory. Given: free each and the
- * array, or nc_names_free. */
+/* The names that it shows in a directory, sorted by bytes. 1, or 0 when path is no directory. Given: free each
+ * and the array, or nc_names_free. */
 int nc_stack_names(struct nc_stack *stack, const char *path, char ***ret, size_t *ret_count, struct nacre_error *err);
 void nc_names_free(char **names, size_t count);
 

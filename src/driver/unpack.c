@@ -25,7 +25,7 @@
 
 #define NAME_LIMIT 65535
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 /* A root that no member mentions looks like the parents' one. */
 static int dress_root(struct nc_unpack *unpack, struct nacre_error *err)
@@ -97,7 +97,7 @@ void nc_unpack_free(struct nc_unpack *unpack)
 	free(unpack);
 }
 
-/* --- content ------------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------------------------- */
 
 /* All content is there: now the file gets its owner, attributes, mode and time, which writing would have undone. */
 static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
@@ -109,7 +109,8 @@ static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
 	if (file->expected != 0)
 		code = nc_fail(err, NACRE_E_INVALID, 0, "content of '%s' is incomplete", file->path);
 	else if (file->at != file->size && ftruncate(file->fd, (off_t)file->size) < 0)
-		code = nc_fail(err, errno == EFBIG ? NACRE_E_LIMIT : NACRE_E_IO, errno, "set size of '%s'", file->path);
+		code = nc_fail(err, errno == EFBIG ? NACRE_E_LIMIT : NACRE_E_IO, errno, "set size of '%s'",
+			       file->path);
 	if (code >= 0)
 		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->owned, file->path, err);
 	file_release(file);
@@ -162,7 +163,7 @@ static int start_file(struct nc_unpack *unpack, int *fd, const struct nc_entry *
 	return file->expected ? 0 : finish_file(unpack, err);
 }
 
-/* --- members ------------------------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------------------------- */
 
 /* A member and where it goes: name in the current directory, path in the tree. */
 struct place {
@@ -254,9 +255,11 @@ static int make_node(struct nc_unpack *unpack, const struct place *place)
 	case NC_ENTRY_SYMLINK:
 		return symlinkat(entry->link, unpack->dir.fd, place->name);
 	case NC_ENTRY_CHAR:
-		return mknodat(unpack->dir.fd, place->name, S_IFCHR | 0600, makedev(entry->dev_major, entry->dev_minor));
+		return mknodat(unpack->dir.fd, place->name, S_IFCHR | 0600,
+			       makedev(entry->dev_major, entry->dev_minor));
 	case NC_ENTRY_BLOCK:
-		return mknodat(unpack->dir.fd, place->name, S_IFBLK | 0600, makedev(entry->dev_major, entry->dev_minor));
+		return mknodat(unpack->dir.fd, place->name, S_IFBLK | 0600,
+			       makedev(entry->dev_major, entry->dev_minor));
 	default:
 		return mknodat(unpack->dir.fd, place->name, S_IFIFO | 0600, 0);
 	}
@@ -270,7 +273,8 @@ static int put_node(struct nc_unpack *unpack, struct place *place, struct nacre_
 			return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' is the device 0:0, which means a whiteout",
 				       place->path);
 		if (entry->dev_major > MAJOR_MAX || entry->dev_minor > MINOR_MAX)
-			return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' has a device number that does not exist", place->path);
+			return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' has a device number that does not exist",
+				       place->path);
 	}
 	while (make_node(unpack, place) < 0) {
 		if (errno == ENAMETOOLONG || (errno == ENOENT && entry->type == NC_ENTRY_SYMLINK))
@@ -288,8 +292,8 @@ static int put_node(struct nc_unpack *unpack, struct place *place, struct nacre_
 		if (code < 0)
 			return code;
 	}
-	int code = nc_attrs_set_at(unpack->dir.fd, place->name, &attrs, entry->type, is_owned(unpack, entry), place->path,
-				   err);
+	int code = nc_attrs_set_at(unpack->dir.fd, place->name, &attrs, entry->type, is_owned(unpack, entry),
+				   place->path, err);
 	return code < 0 ? code : NC_PUT_DONE;
 }
 
@@ -347,8 +351,8 @@ static int put_link(struct nc_unpack *unpack, struct place *place, struct nacre_
 	if (code < 0)
 		return nc_wrap(err, code, "hard link '%s'", place->path);
 	if (path.len && is_below(path.data, place->path))
-		return nc_fail(err, NACRE_E_BADDATA, 0, "hard link '%s' takes the place of the directory that holds its target",
-			       place->path);
+		return nc_fail(err, NACRE_E_BADDATA, 0,
+			       "hard link '%s' takes the place of the directory that holds its target", place->path);
 	if (path.len && strcmp(path.data, place->path) == 0) {
 		/* a link to itself changes nothing, but the name has one member more */
 		struct stat st;
@@ -380,7 +384,8 @@ static int note_object(struct nc_unpack *unpack, const struct place *place, stru
 	return 0;
 }
 
-static int put_object(struct nc_unpack *unpack, const char *name, const struct nc_entry *entry, struct nacre_error *err)
+static int put_object(struct nc_unpack *unpack, const char *name, const struct nc_entry *entry,
+		      struct nacre_error *err)
 {
 	const char *slash = strrchr(name, '/');
 	int code = nc_unpack_enter(unpack, name, slash ? (size_t)(slash - name) : 0, &entry->mtime, err);
@@ -418,7 +423,7 @@ static int put_object(struct nc_unpack *unpack, const char *name, const struct n
 	return noted < 0 ? noted : code;
 }
 
-/* --- members with a meaning ----------------------------------------------------------------------------------------- */
+/* --- members with a meaning ------------------------------------------------------------------------------------- */
 
 static int put_root(struct nc_unpack *unpack, const struct nc_entry *entry, struct nacre_error *err)
 {
@@ -517,8 +522,8 @@ static int put_aufs(struct nc_unpack *unpack, const char *name, const struct nc_
 	return code < 0 ? code : NC_PUT_DONE;
 }
 
-static int put_special(struct nc_unpack *unpack, const char *name, const char *component, const struct nc_entry *entry,
-		       struct nacre_error *err)
+static int put_special(struct nc_unpack *unpack, const char *name, const char *component,
+		       const struct nc_entry *entry, struct nacre_error *err)
 {
 	size_t dir_len = component == name ? 0 : (size_t)(component - name) - 1;
 	if (strncmp(component, AUFS, strlen(AUFS)) == 0) {

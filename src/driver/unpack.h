@@ -1,16 +1,19 @@
-/* The code that all tree drivers share: members of one layer are laid into a tree of their own, below a directory
- * descriptor, with marks for what they hide of the parents. Nothing outside that directory is ever touched.
+/* The code that all tree drivers share: members of one layer are laid into a tree of their own, below a
+ * directory descriptor, with marks for what they hide of the parents. Nothing outside that directory is ever
+ * touched.
  *
- * MARKS  A whiteout is a character device 0:0 of the hidden name. An opaque directory has an attribute (overlay), or holds
- *        an empty file ".wh..wh..opq" (no member can make that name). Marks stand only where the parents have a
- *        directory to be merged with, and never below an opaque one: overlayfs would show them there.
+ * MARKS  A whiteout is a character device 0:0 of the hidden name. An opaque directory has an attribute
+ *         (overlay), or holds an empty file ".wh..wh..opq" (no member can make that name). Marks stand only
+ *         where the parents have a directory to be merged with, and never below an opaque one: overlayfs would
+ *         show them there.
  *
- * REPORTS OF WHAT IS DISPLACED  For every name: of the k reports of that name, the i-th belongs to the i-th member of
- *        that cleaned name, so that a keeper of records can pop one report per record. Not reported: what no member
- *        of its physical path made, that is implied directories, files copied up from the parents for a hard link,
- *        and objects of members whose path went through a symbolic link. Reported without content: everything but
- *        regular files, empty and sparse files, and names made as hard links (as far as they are remembered).
- *        Repeated whiteouts, opaque markers and aufs's own members are reported by their own cleaned name. */
+ * REPORTS OF WHAT IS DISPLACED  For every name: of the k reports of that name, the i-th belongs to the i-th
+ *         member of that cleaned name, so that a keeper of records can pop one report per record. Not reported:
+ *         what no member of its physical path made, that is implied directories, files copied up from the
+ *         parents for a hard link, and objects of members whose path went through a symbolic link. Reported
+ *         without content: everything but regular files, empty and sparse files, and names made as hard links
+ *         (as far as they are remembered). Repeated whiteouts, opaque markers and aufs's own members are
+ *         reported by their own cleaned name. */
 #ifndef NC_DRIVER_UNPACK_H
 #define NC_DRIVER_UNPACK_H
 
@@ -24,7 +27,7 @@
 struct nc_unpack;
 
 struct nc_unpack_options {
-	int stage;			/* a private directory on the same file system, for what lies beside the tree */
+	int stage; /* a private directory on the same file system, for what lies beside the tree */
 	int root;			/* an empty directory: the tree */
 	struct nc_stack *parents;	/* NULL: none */
 	const char *opaque;		/* name of the attribute; NULL: marked by a file */

@@ -1,5 +1,5 @@
-/* What the files of unpack.h share: unpack.c (members), implied.c (directories on the way to them, and what is copied up
- * from the parents), replace.c (what gives way to them). */
+/* What the files of unpack.h share: unpack.c (members), implied.c (directories on the way to them, and what is
+ * copied up from the parents), replace.c (what gives way to them). */
 #ifndef NC_DRIVER_UNPACK_PRIVATE_H
 #define NC_DRIVER_UNPACK_PRIVATE_H
 
@@ -11,8 +11,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* The directory in which members are being made. Archives are sorted, so it stays open from member to member. Only its
- * children are ever replaced while it is open, so it cannot lose its name meanwhile. */
+/* The directory in which members are being made. Archives are sorted, so it stays open from member to member.
+ * Only its children are ever replaced while it is open, so it cannot lose its name meanwhile. */
 struct nc_unpack_dir {
 	int fd;				/* -1: none */
 	struct nc_buf name;		/* as members name it, cleaned */
@@ -61,7 +61,7 @@ enum nc_name_kind {
 	NC_NAME_EMPTY,		/* reported without content */
 };
 
-/* --- implied.c --- */
+/* --- implied.c -------------------------------------------------------------------------------------------------- */
 
 /* Make the directory that members call name the current one, with missing ones on the way to it. when: the time of
  * directories that the parents do not have either. */
@@ -78,7 +78,7 @@ int nc_unpack_target(struct nc_unpack *unpack, const char *target, int *ret_dir,
 /* Hide what the parents have in this directory of ours, for good. */
 int nc_unpack_make_opaque(struct nc_unpack *unpack, int dir, const char *path, struct nacre_error *err);
 
-/* --- replace.c --- */
+/* --- replace.c -------------------------------------------------------------------------------------------------- */
 
 /* Remember something of the object at path. Fails at the limit, unless soft. */
 int nc_unpack_note(struct nc_unpack *unpack, const char *path, size_t len, enum nc_name_kind kind, bool soft,

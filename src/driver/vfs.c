@@ -1,5 +1,6 @@
-/* The vfs driver: vfs/dir/<id>/ is the whole tree of a layer and its parents. A layer is unpacked into a tree of its own;
- * when it is sealed, the rest of the parent's tree is copied into that, by reflink where the file system can. */
+/* The vfs driver: vfs/dir/<id>/ is the whole tree of a layer and its parents. A layer is unpacked into a tree of
+ * its own; when it is sealed, the rest of the parent's tree is copied into that, by reflink where the file
+ * system can. */
 #include "driver/vfs.h"
 
 #include "driver/drivers.h"
@@ -53,7 +54,8 @@ static int vfs_open(int root, const char *path, bool readonly, struct nc_driver 
 	NC_AUTO_FD int vfs = -1;
 	int code = readonly ? nc_dir_open(root, "vfs", &vfs, err) : nc_dir_ensure(root, "vfs", &vfs, err);
 	if (code >= 0)
-		code = readonly ? nc_dir_open(vfs, "dir", &self->home, err) : nc_dir_ensure(vfs, "dir", &self->home, err);
+		code = readonly ? nc_dir_open(vfs, "dir", &self->home, err)
+				: nc_dir_ensure(vfs, "dir", &self->home, err);
 	if (code < 0)
 		return nc_wrap(err, code, "vfs driver");
 	*ret = NC_GIVE(guard);
@@ -70,8 +72,8 @@ static int vfs_remove(struct nc_driver *driver, const char *id, int trash, struc
 	return nc_home_remove(((struct vfs *)driver)->home, id, trash, err);
 }
 
-static int vfs_each(struct nc_driver *driver, int (*fn)(void *ctx, const char *id, struct nacre_error *err), void *ctx,
-		    struct nacre_error *err)
+static int vfs_each(struct nc_driver *driver, int (*fn)(void *ctx, const char *id, struct nacre_error *err),
+		    void *ctx, struct nacre_error *err)
 {
 	return nc_home_each(((struct vfs *)driver)->home, fn, ctx, err);
 }

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Copy into the tree to what the whole tree from has and to neither has nor hides; then remove the marks from to. stage: a
- * private directory on the same file system. */
+/* Copy into the tree to what the whole tree from has and to neither has nor hides; then remove the marks from
+ * to. stage: a private directory on the same file system. */
 int nc_vfs_merge(int from, int to, int stage, bool marks, struct nacre_error *err);
 
 #endif

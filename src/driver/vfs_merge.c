@@ -27,7 +27,7 @@ struct level {
 
 struct merge {
 	int dir;			/* the current directory of the destination */
-	int stage, links;		/* links: a name for each file with several, by inode number of the original */
+	int stage, links; /* links: a name for each file with several, by inode number of the original */
 	struct level *levels;
 	size_t depth, cap;
 };

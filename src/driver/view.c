@@ -16,7 +16,7 @@ void nc_view_close(struct nc_view *view)
 		view->ops->close(view);
 }
 
-/* --- resolving ---------------------------------------------------------------------------------------------------- */
+/* --- resolving -------------------------------------------------------------------------------------------------- */
 
 static void cut_last(struct nc_buf *path)
 {
@@ -103,7 +103,7 @@ int nc_view_resolve(struct nc_view *view, const char *path, bool follow_last, ch
 	return 0;
 }
 
-/* --- walking -------------------------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------------------------- */
 
 struct walk {
 	int (*fn)(void *ctx, const struct nc_view_file *file, struct nacre_error *err);

@@ -13,8 +13,8 @@ struct names {
 	size_t count, cap;
 };
 
-/* In byte order of paths the content of "a" ("a/...") comes after "a-b": directories that were given out wait until the
- * names that sort before their slash are done. */
+/* In byte order of paths the content of "a" ("a/...") comes after "a-b": directories that were given out wait
+ * until the names that sort before their slash are done. */
 struct waiting {
 	size_t name;		/* position in the names */
 	unsigned sides;		/* in which views it is a directory to go into */
@@ -110,7 +110,8 @@ static int push(struct pair *pair, unsigned sides, struct nacre_error *err)
 	int code = 0;
 	for (unsigned side = 0; code >= 0 && side < 2; side++)
 		if (sides & 1u << side)
-			code = pair->views[side]->ops->names(pair->views[side], nc_buf_text(&pair->path), keep_name, &names, err);
+			code = pair->views[side]->ops->names(pair->views[side], nc_buf_text(&pair->path), keep_name,
+							     &names, err);
 	if (code < 0)
 		return code;
 	sort_once(&names);
@@ -199,7 +200,8 @@ int nc_view_pair_walk(struct nc_view *views[2], const char *path,
 				struct nacre_error *err),
 		      void *ctx, struct nacre_error *err)
 {
-	NC_CLEANUP(pair_release) struct pair pair = { .views = views, .fn = fn, .ctx = ctx, .path = NC_BUF_INIT(PATH_LIMIT) };
+	NC_CLEANUP(pair_release)
+	struct pair pair = {.views = views, .fn = fn, .ctx = ctx, .path = NC_BUF_INIT(PATH_LIMIT)};
 	struct nc_view_file file;
 	unsigned sides = 0;
 	int code = nc_buf_add_text(&pair.path, path, err);

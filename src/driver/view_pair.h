@@ -4,9 +4,9 @@
 
 #include "driver/view.h"
 
-/* Walk path and all below it in the second view, and beside it the first (NULL: empty), in byte order of paths. files holds
- * what each has there, or NULL; not both are NULL. What is no directory in the second view is not gone into. fn returns 0
- * or what stops the walk. */
+/* Walk path and all below it in the second view, and beside it the first (NULL: empty), in byte order of paths.
+ * files holds what each has there, or NULL; not both are NULL. What is no directory in the second view is not
+ * gone into. fn returns 0 or what stops the walk. */
 int nc_view_pair_walk(struct nc_view *views[2], const char *path,
 		      int (*fn)(void *ctx, const char *path, const struct nc_view_file *const files[2],
 				struct nacre_error *err),

@@ -136,8 +136,8 @@ static void cut(struct nc_buf *buf, size_t len)
 		buf->data[len] = '\0';
 }
 
-/* Open a level again whose descriptor was given up, from the one below it. A tree that is walked does not move, so its
- * ".." is the way that the walk came. */
+/* Open a level again whose descriptor was given up, from the one below it. A tree that is walked does not move,
+ * so its ".." is the way that the walk came. */
 static int reopen(struct nc_walk *walk, struct level *level, int below, struct nacre_error *err)
 {
 	NC_AUTO_FD int fd = openat(below, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -196,7 +196,8 @@ static int give(struct nc_walk *walk, struct level *level, const struct dirent_r
 	}
 	strncpy(walk->name, raw->name, sizeof walk->name - 1);
 	nc_buf_clear(&walk->item);
-	int code = nc_buf_addf(&walk->item, err, "%s%s%s", nc_buf_text(&walk->path), walk->path.len ? "/" : "", raw->name);
+	int code = nc_buf_addf(&walk->item, err, "%s%s%s", nc_buf_text(&walk->path), walk->path.len ? "/" : "",
+			       raw->name);
 	if (code < 0)
 		return code;
 	walk->may_enter = type == DT_DIR;
@@ -230,7 +231,8 @@ int nc_walk_enter(struct nc_walk *walk, struct nacre_error *err)
 	if (!walk->may_enter)
 		return nc_fail(err, NACRE_E_INVALID, 0, "not at a directory");
 	walk->may_enter = false;
-	int fd = openat(walk->levels[walk->depth - 1].fd, walk->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd =
+		openat(walk->levels[walk->depth - 1].fd, walk->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s'", walk->item.data);
 	cut(&walk->path, 0);

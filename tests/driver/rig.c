@@ -15,7 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* --- the rig ------------------------------------------------------------------------------------------------------ */
+/* --- the rig ---------------------------------------------------------------------------------------------------- */
 
 void rig_open(struct rig *rig, const char *driver, const char *dir)
 {
@@ -72,8 +72,8 @@ void rig_begin(struct rig *rig, unsigned number, unsigned parent)
 	assert_done(nc_tree_remove(rig->root, "stage", &err));
 	assert_done(nc_dir_ensure(rig->root, "stage", &rig->stage, &err));
 	nc_buf_clear(&rig->reports);
-	assert_done(rig->driver->ops->begin(rig->driver, rig_id(number), parent ? rig_id(parent) : NULL, rig->stage, &report,
-					    &rig->tree, &err));
+	assert_done(rig->driver->ops->begin(rig->driver, rig_id(number), parent ? rig_id(parent) : NULL, rig->stage,
+					    &report, &rig->tree, &err));
 }
 
 static void end(struct rig *rig)
@@ -128,7 +128,7 @@ void rig_refuse(struct rig *rig, unsigned number, unsigned parent, const char *m
 	assert_int_equal(rig->driver->ops->has(rig->driver, rig_id(number), &err), 0);
 }
 
-/* --- reading the language ------------------------------------------------------------------------------------------ */
+/* --- reading the language --------------------------------------------------------------------------------------- */
 
 struct member {
 	struct nc_entry entry;
@@ -186,8 +186,13 @@ static void parse(char *line, struct member *m)
 	e->name = m->name;
 	at += len;
 	at += strspn(at, " ");
-	e->type = type == 'f' || type == 's' ? NC_ENTRY_FILE : type == 'd' ? NC_ENTRY_DIR : type == 'l' ? NC_ENTRY_SYMLINK :
-		  type == 'h' ? NC_ENTRY_LINK : type == 'c' ? NC_ENTRY_CHAR : type == 'b' ? NC_ENTRY_BLOCK : NC_ENTRY_FIFO;
+	e->type = type == 'f' || type == 's' ? NC_ENTRY_FILE
+		  : type == 'd'              ? NC_ENTRY_DIR
+		  : type == 'l'              ? NC_ENTRY_SYMLINK
+		  : type == 'h'              ? NC_ENTRY_LINK
+		  : type == 'c'              ? NC_ENTRY_CHAR
+		  : type == 'b'              ? NC_ENTRY_BLOCK
+					     : NC_ENTRY_FIFO;
 	e->mode = type == 'd' ? 0755 : type == 'l' ? 0777 : 0644;
 	e->mtime.sec = 1000;
 	if (*at == '[') {
@@ -265,7 +270,7 @@ int rig_put(struct rig *rig, const char *members, struct nacre_error *err)
 	return code;
 }
 
-/* --- dumping ------------------------------------------------------------------------------------------------------- */
+/* --- dumping ---------------------------------------------------------------------------------------------------- */
 
 struct seen {
 	uint64_t number;
@@ -301,7 +306,8 @@ static void dump_file(struct dump *dump, const struct nc_view_file *file, const 
 {
 	const struct nc_entry *e = &file->entry;
 	struct nc_buf *text = &dump->text;
-	if (!e->name_len && e->mode == 0755 && !e->uid && !e->gid && !e->mtime.sec && !e->mtime.nsec && !e->xattr_count)
+	if (!e->name_len && e->mode == 0755 && !e->uid && !e->gid && !e->mtime.sec && !e->mtime.nsec &&
+	    !e->xattr_count)
 		return;
 	if (e->type != NC_ENTRY_DIR) {
 		for (size_t i = 0; i < dump->count; i++) {
@@ -315,8 +321,13 @@ static void dump_file(struct dump *dump, const struct nc_view_file *file, const 
 		dump->seen = realloc(dump->seen, (dump->count + 1) * sizeof *dump->seen);
 		dump->seen[dump->count++] = (struct seen){ file->number, strdup(e->name) };
 	}
-	nc_buf_addf(text, NULL, "%c ", e->type == NC_ENTRY_FILE ? 'f' : e->type == NC_ENTRY_DIR ? 'd' :
-		    e->type == NC_ENTRY_SYMLINK ? 'l' : e->type == NC_ENTRY_CHAR ? 'c' : e->type == NC_ENTRY_BLOCK ? 'b' : 'p');
+	nc_buf_addf(text, NULL, "%c ",
+		    e->type == NC_ENTRY_FILE      ? 'f'
+		    : e->type == NC_ENTRY_DIR     ? 'd'
+		    : e->type == NC_ENTRY_SYMLINK ? 'l'
+		    : e->type == NC_ENTRY_CHAR    ? 'c'
+		    : e->type == NC_ENTRY_BLOCK   ? 'b'
+						  : 'p');
 	put_bytes(text, e->name_len ? e->name : ".", e->name_len ? e->name_len : 1);
 	if (!is_default(e)) {
 		nc_buf_addf(text, NULL, " [%o %u:%u %" PRId64, e->mode, e->uid, e->gid, e->mtime.sec);
@@ -458,10 +469,18 @@ char *rig_dir_dump(const char *root)
 		struct nc_attrs attrs;
 		nc_attrs_of_stat(&st, &attrs);
 		file.entry = (struct nc_entry){
-			.type = nc_type_of_mode(st.st_mode), .name = path, .name_len = strlen(path), .mode = attrs.mode,
-			.uid = attrs.uid, .gid = attrs.gid, .mtime = attrs.mtime, .link = link,
-			.dev_major = major(st.st_rdev), .dev_minor = minor(st.st_rdev),
-			.xattrs = xattrs.items, .xattr_count = xattrs.count,
+			.type = nc_type_of_mode(st.st_mode),
+			.name = path,
+			.name_len = strlen(path),
+			.mode = attrs.mode,
+			.uid = attrs.uid,
+			.gid = attrs.gid,
+			.mtime = attrs.mtime,
+			.link = link,
+			.dev_major = major(st.st_rdev),
+			.dev_minor = minor(st.st_rdev),
+			.xattrs = xattrs.items,
+			.xattr_count = xattrs.count,
 		};
 		if (S_ISLNK(st.st_mode)) {
 			len = readlinkat(dir, path, link, sizeof link - 1);

@@ -2,12 +2,13 @@
  *
  *	TYPE NAME [MODE UID:GID TIME] REST {ATTRIBUTE=VALUE,…}
  *
- * d directory, f file (REST: content), l symbolic link and h hard link (REST: target), c b device (REST: MAJOR:MINOR), p
- * fifo, s sparse file (REST: SIZE OFFSET:TEXT …). The bracket may be left out: 644 (755 for directories, 777 for links)
- * 0:0 1000. TIME is seconds, or seconds.nanoseconds. A name "." is the root; "%NN" stands for a byte.
+ * d directory, f file (REST: content), l symbolic link and h hard link (REST: target), c b device (REST:
+ * MAJOR:MINOR), p fifo, s sparse file (REST: SIZE OFFSET:TEXT …). The bracket may be left out: 644 (755 for
+ * directories, 777 for links) 0:0 1000. TIME is seconds, or seconds.nanoseconds. A name "." is the root; "%NN"
+ * stands for a byte.
  *
- * Layers are written in it, and trees are dumped in it: in byte order of paths, further names of a file as "h", the root
- * only when it is not 755 0:0 0. So a claim reads: these layers give this tree. */
+ * Layers are written in it, and trees are dumped in it: in byte order of paths, further names of a file as "h",
+ * the root only when it is not 755 0:0 0. So a claim reads: these layers give this tree. */
 #ifndef NC_TESTS_DRIVER_RIG_H
 #define NC_TESTS_DRIVER_RIG_H
 
@@ -45,7 +46,8 @@ void rig_layer(struct rig *rig, unsigned number, unsigned parent, const char *me
 /* The layer must be refused with this code, and leave nothing. */
 void rig_refuse(struct rig *rig, unsigned number, unsigned parent, const char *members, int code);
 
-/* The tree as the view shows it, and as it is mounted; given (free()). The second is NULL when it cannot be mounted. */
+/* The tree as the view shows it, and as it is mounted; given (free()). The second is NULL when it cannot be
+ * mounted. */
 char *rig_view_dump(struct rig *rig, unsigned number);
 char *rig_mount_dump(struct rig *rig, unsigned number);
 /* Both must be this. */
