@@ -40,9 +40,9 @@ struct nc_tree;
 struct nc_view;
 
 /* Called when a member replaces, or removes with a directory, something that an earlier member of the same layer made.
- * name is that member's cleaned path, content its bytes (NULL when it had none); content is borrowed.
- * What no member of that very path made is not reported; unpack.h says it in full. The store keeps
- * them so that the exact archive can be given back. Order: as the replacements happen. */
+ * name is that member's cleaned path, content its bytes (NULL when it had none); content is borrowed. What no member of
+ * that very path made is not reported; unpack.h says it in full. The store keeps them so that the exact archive can be
+ * given back. Order: as the replacements happen. */
 struct nc_displaced {
 	int (*fn)(void *ctx, const char *name, struct nc_reader *content, uint64_t size, struct nacre_error *err);
 	void *ctx;

@@ -3,9 +3,9 @@
  * touched.
  *
  * MARKS  A whiteout is a character device 0:0 of the hidden name. An opaque directory has an attribute
- *         (overlay), or holds an empty file ".wh..wh..opq" (no member can make that name). Marks stand only
- *         where the parents have a directory to be merged with, and never below an opaque one: overlayfs would
- *         show them there.
+ *         (overlay), or holds an empty file ".wh..wh..opq" (no member can make that name). Whiteouts
+ *         stand only where the parents have a directory to be merged with, and never below an opaque one:
+ *         overlayfs would show them there.
  *
  * REPORTS OF WHAT IS DISPLACED  For every name: of the k reports of that name, the i-th belongs to the i-th
  *         member of that cleaned name, so that a keeper of records can pop one report per record. Not reported:
