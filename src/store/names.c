@@ -177,19 +177,25 @@ int nc_name_publish(struct nacre_store *store, const char *full, int dir, const 
 	return nc_store_sync(store, to, "a name", err);
 }
 
-/* Removes path and what is above it, as long as it is empty. */
-static void remove_empty(struct nacre_store *store, char *path)
+/* Removes path and what is above it, as long as it is empty (or gone already). */
+static int remove_empty(struct nacre_store *store, char *path, struct nacre_error *err)
 {
-	for (;;) {
-		char *slash = strrchr(path, '/');
+	char *slash;
+	do {
+		slash = strrchr(path, '/');
 		const char *last = slash ? slash + 1 : path;
 		if (slash)
 			*slash = '\0';
-		NC_AUTO_FD int above =
-			slash ? open_place(store, path) : openat(store->names, ".", O_RDONLY | O_CLOEXEC);
-		if (above < 0 || unlinkat(above, last, AT_REMOVEDIR) < 0 || !slash)
-			return;
-	}
+		NC_AUTO_FD int above = open_place(store, slash ? path : ".");
+		if (above == -ENOENT)
+			continue;
+		if (above < 0)
+			return nc_fail(err, NACRE_E_IO, -above, "tidy the names");
+		if (unlinkat(above, last, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			return errno == ENOTEMPTY || errno == EEXIST ? 0
+								     : nc_fail(err, NACRE_E_IO, errno, "tidy the names");
+	} while (slash);
+	return 0;
 }
 
 int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_error *err)
@@ -199,16 +205,17 @@ int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_err
 	if (code < 0)
 		return code;
 	NC_AUTO_FD int dir = open_place(store, place.dir);
-	if (dir == -ENOENT)
-		return 0;
-	if (dir < 0)
+	if (dir < 0 && dir != -ENOENT)
 		return nc_fail(err, NACRE_E_IO, -dir, "find the name '%s'", full);
-	if (unlinkat(dir, place.file, 0) < 0)
-		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "remove the name '%s'", full);
-	code = nc_store_sync(store, dir, "the names", err);
-	if (code == 0)
-		remove_empty(store, place.dir);
-	return code < 0 ? code : 1;
+	bool there = dir >= 0 && unlinkat(dir, place.file, 0) == 0;
+	if (dir >= 0 && !there && errno != ENOENT)
+		return nc_fail(err, NACRE_E_IO, errno, "remove the name '%s'", full);
+	if (there)
+		code = nc_store_sync(store, dir, "the names", err);
+	if (code < 0)
+		return code;
+	code = remove_empty(store, place.dir, err);
+	return code < 0 ? code : there;
 }
 
 /* --- all of them ------------------------------------------------------------------------------------------------ */

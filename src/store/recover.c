@@ -93,7 +93,7 @@ static int drop_tree(struct nacre_store *store, int dir, const char *id, struct 
 	return nc_node_exists(store, id) ? 0 : store->driver->ops->remove(store->driver, id, dir, err);
 }
 
-/* Names of nodes that are gone go too. */
+/* Names of nodes that are gone go too, and so do directories that one who died left empty. */
 static int drop_dangling(struct nacre_store *store, int locks, const char *full, struct nacre_error *err)
 {
 	struct nc_name_target target;
@@ -101,9 +101,9 @@ static int drop_dangling(struct nacre_store *store, int locks, const char *full,
 	if (code < 0)
 		return code;
 	code = nc_name_read(store, full, &target, err);
-	if (code == 0 && !nc_node_exists(store, target.id))
+	if (code == NACRE_E_NOTFOUND || (code == 0 && !nc_node_exists(store, target.id)))
 		code = nc_name_unlink(store, full, err);
-	return code == NACRE_E_NOTFOUND || code > 0 ? 0 : code;
+	return code > 0 ? 0 : code;
 }
 
 static int prune_blobs_of(struct nacre_store *store, int locks, int dir, const char *id, struct nacre_error *err)

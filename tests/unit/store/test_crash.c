@@ -143,6 +143,10 @@ static char *state_of(struct fixture *fixture)
 	struct listing listing = { &text, fixture->store };
 	assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, add_node, &listing, &err));
 	assert_done(nc_names_each(fixture->store, add_name, &text, &err));
+	static const char *const dirs[] = { "names", "names/docker.io", "names/docker.io/library", "names/docker.io/another",
+					    "names/docker.io/library/old", "names/docker.io/library/new" };
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+		add_entries(&text, fixture, dirs[i]);
 	add_entries(&text, fixture, "graph");
 	add_entries(&text, fixture, "graph/_tmp");
 	add_entries(&text, fixture, "vfs/dir");
