@@ -491,7 +491,7 @@ static void mounts_are_known(void **state)
 	make_image(fixture->store, ab, "x", id);
 	make_image(fixture->store, ac, "y", other);
 	int code = nacre_mount(fixture->store, "x", NULL, &path, &err);
-	if (code == NACRE_E_UNSUPPORTED)	/* an old kernel, or valgrind's */
+	if (code == NACRE_E_UNSUPPORTED)	/* an old kernel */
 		skip();
 	assert_int_equal(code, 0);
 	assert_done(nacre_mount(fixture->store, "x", NULL, &again, &err));
@@ -548,5 +548,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_store_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(mounts_are_known, set_up, tear_down),
 	};
+	if (getenv("VALGRIND"))	/* it knows neither open_tree nor mount_setattr */
+		cmocka_set_skip_filter("mounts_are_known");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
