@@ -192,8 +192,7 @@ static int remove_empty(struct nacre_store *store, char *path, struct nacre_erro
 		if (above < 0)
 			return nc_fail(err, NACRE_E_IO, -above, "tidy the names");
 		if (unlinkat(above, last, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			return errno == ENOTEMPTY || errno == EEXIST ? 0
-								     : nc_fail(err, NACRE_E_IO, errno, "tidy the names");
+			return errno == ENOTEMPTY ? 0 : nc_fail(err, NACRE_E_IO, errno, "tidy the names");
 	} while (slash);
 	return 0;
 }

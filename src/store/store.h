@@ -34,12 +34,12 @@
  *   catalog.db                     SQLite: an index of the above, nothing more
  *
  * A COMMIT, one per image
- *   A stage holds the directories of the nodes to come (made before a tree of theirs can appear in the driver's home),
- *   blobs, documents and names; layers are built and sealed; "plan" lists what goes where; one syncfs; "plan" becomes
- *   "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents first,
- *   and graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a stage
- *   dead carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are not in
- *   graph/.
+ *   A stage holds the directories of the nodes to come (made before a tree of theirs can appear in the driver's
+ * home), blobs, documents and names; layers are built and sealed; "plan" lists what goes where; one syncfs; "plan"
+ * becomes "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents
+ * first, and graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a
+ * stage dead carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are
+ * not in graph/.
  *
  * A REMOVAL
  *   Its commit is the rename of graph/<id> into a stage. Names that point at it mean nothing from then on; they, the

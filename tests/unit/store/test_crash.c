@@ -1,6 +1,6 @@
 /* A process is killed before each system call that changes the file system, one after the other, until it gets
- * through; or that call fails, once or with all that follow. Whoever opens the store next finds it as it was before, or
- * as it would have been after: nothing between, nothing left over, and what was reported as done is done. In every
+ * through; or that call fails, once or with all that follow. Whoever opens the store next finds it as it was before,
+ * or as it would have been after: nothing between, nothing left over, and what was reported as done is done. In every
  * second run the one who cleans up is killed too. */
 #include "fixture.h"
 
@@ -143,8 +143,12 @@ static char *state_of(struct fixture *fixture)
 	struct listing listing = { &text, fixture->store };
 	assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, add_node, &listing, &err));
 	assert_done(nc_names_each(fixture->store, add_name, &text, &err));
-	static const char *const dirs[] = { "names", "names/docker.io", "names/docker.io/library", "names/docker.io/another",
-					    "names/docker.io/library/old", "names/docker.io/library/new" };
+	static const char *const dirs[] = {"names",
+					   "names/docker.io",
+					   "names/docker.io/library",
+					   "names/docker.io/another",
+					   "names/docker.io/library/old",
+					   "names/docker.io/library/new"};
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
 		add_entries(&text, fixture, dirs[i]);
 	add_entries(&text, fixture, "graph");
@@ -177,7 +181,7 @@ static struct nacre_store *open_quiet(const struct fixture *fixture)
 static struct nacre_store *open_or_exit(const struct fixture *fixture)
 {
 	struct nacre_store *store = NULL;
-	struct nacre_open_options options = { .size = sizeof options, .flags = fixture->syncs ? 0 : NACRE_OPEN_NOSYNC };
+	struct nacre_open_options options = {.size = sizeof options, .flags = fixture->syncs ? 0 : NACRE_OPEN_NOSYNC};
 	if (nacre_store_open(fixture->root, &options, &store, &err) < 0)
 		_exit(1);
 	return store;
