@@ -208,6 +208,8 @@ static enum exit_code exit_code_of(int code, int sys)
 		return EXIT_BADDATA;
 	case NACRE_E_NOTFOUND:
 		return EXIT_NOTFOUND;
+	case NACRE_E_UNSET:
+		return EXIT_UNSET;
 	case NACRE_E_BUSY:
 		return EXIT_BUSY;
 	case NACRE_E_NOSPACE:

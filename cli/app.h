@@ -10,6 +10,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_NOTFOUND = 2,
+	EXIT_UNSET = 3,
 	EXIT_USAGE = 64,
 	EXIT_BADDATA = 65,
 	EXIT_REMOTE = 69,

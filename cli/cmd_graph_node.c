@@ -30,10 +30,13 @@ static int get_node(struct app *app, const struct args *args, struct nacre_node 
 static int run_get(struct app *app, const struct args *args)
 {
 	struct nacre_node node;
+	uint64_t size;
 	int code = get_node(app, args, &node);
 
 	if (code != EXIT_DONE)
 		return code;
+	if (node.size < 0 && nacre_node_size(app->store, node.id, &size, NULL) == 0)
+		node.size = (int64_t)size;
 	code = value_print(app, args, json_node(&node));
 	if (code >= 0)
 		return code;
@@ -75,14 +78,17 @@ static int run_exists(struct app *app, const struct args *args)
 
 static int run_size(struct app *app, const struct args *args)
 {
+	struct nacre_error err = { .code = 0 };
 	struct nacre_node node;
+	uint64_t size;
 	int code = get_node(app, args, &node);
 
 	if (code != EXIT_DONE)
 		return code;
-	if (node.size < 0)
-		return app_error(app, EXIT_FAILED, "the size of the layer of '%.12s' is not known", node.id);
-	outf("%" PRId64 "\n", node.size);
+	code = nacre_node_size(app->store, node.id, &size, &err);
+	if (code < 0)
+		return app_fail(app, code, &err);
+	outf("%" PRIu64 "\n", size);
 	return EXIT_DONE;
 }
 
@@ -113,6 +119,7 @@ const struct command cmd_graph_exists = {
 	.name = "graph exists",
 	.operands = "ID",
 	.summary = "exit with 0 when there is such a node, with 2 when not",
+	.details = "A failure to look is neither: it says why and ends with a code of its own.",
 	.example = "nacre graph exists 5f70bf18a086 && echo there",
 	.min = 1,
 	.max = 1,
@@ -124,6 +131,7 @@ const struct command cmd_graph_size = {
 	.name = "graph size",
 	.operands = "ID",
 	.summary = "print the bytes of file content in a node's layer",
+	.details = "Works it out where the node does not say, and remembers it.",
 	.example = "nacre graph size 5f70bf18a086",
 	.min = 1,
 	.max = 1,

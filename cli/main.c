@@ -15,7 +15,8 @@ const struct command *const commands[] = {
 	&cmd_umount,	     &cmd_df,		  &cmd_info,	       &cmd_version,
 	&cmd_help,	     &cmd_graph_ls,	  &cmd_graph_heads,    &cmd_graph_children,
 	&cmd_graph_get,	     &cmd_graph_raw,	  &cmd_graph_exists,   &cmd_graph_register,
-	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     NULL,
+	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     &cmd_graph_digest,
+	NULL,
 };
 
 static const struct option_spec top_options[] = {

@@ -76,6 +76,7 @@ enum nacre_code {
 	NACRE_E_REMOTE = -16,		/* a registry cannot be reached or misbehaves */
 	NACRE_E_CANCELLED = -17,
 	NACRE_E_DENIED = -18,		/* the system refused: permissions, read-only */
+	NACRE_E_UNSET = -19,		/* the thing is there; what was asked of it was never set */
 };
 
 struct nacre_error {
@@ -401,6 +402,26 @@ NACRE_API int nacre_nodes_each(struct nacre_store *store, enum nacre_select sele
 /* Exact bytes of a node's description. given; free(). ret_len may be NULL. */
 NACRE_API int nacre_node_json(struct nacre_store *store, const char *id, char **ret, size_t *ret_len,
 			      struct nacre_error *err);
+
+/* Bytes of file content in a node's layer; 0 when it has none. Where the node does not say (before 2015, or its size is
+ * no number), it is worked out, by the layer's record or by comparing trees, which reads them; what was found is
+ * remembered when the store can be written, and no failure of that is told.
+ * fails   NACRE_E_CORRUPT  neither record nor trees can be read */
+NACRE_API int nacre_node_size(struct nacre_store *store, const char *id, uint64_t *ret, struct nacre_error *err);
+
+/* Room for any digest that a node can have, its NUL included. */
+#define NACRE_DIGEST_MAX 256
+/* The digest that was noted for a node: what a registry of 2015 called its layer. Nothing checks it against the layer.
+ * "sha256:", "sha384:" or "sha512:" and as many hex digits as that algorithm has, or a tarsum:
+ * "tarsum[.VERSION]+HASH:HEX". ret_digest has room for NACRE_DIGEST_MAX bytes.
+ * fails   NACRE_E_UNSET    none was ever set
+ *         NACRE_E_CORRUPT  what is there is no digest */
+NACRE_API int nacre_node_digest(struct nacre_store *store, const char *id, char *ret_digest, struct nacre_error *err);
+/* Set it, durably, in place of what was there; readers see the old one or the new. Of two at once the later wins.
+ * fails   NACRE_E_INVALID      no digest, or one with too many or too few digits
+ *         NACRE_E_UNSUPPORTED  an algorithm that is not known */
+NACRE_API int nacre_node_set_digest(struct nacre_store *store, const char *id, const char *digest,
+				    struct nacre_error *err);
 
 struct nacre_register_options {
 	size_t size;

@@ -21,6 +21,7 @@ const char *nacre_code_text(int code)
 	case NACRE_E_REMOTE: return "remote failure";
 	case NACRE_E_CANCELLED: return "cancelled";
 	case NACRE_E_DENIED: return "permission denied";
+	case NACRE_E_UNSET: return "not set";
 	}
 	return code >= 0 ? "done" : "unknown failure";
 }

@@ -104,6 +104,16 @@ int nc_node_tree(struct nacre_store *store, const char *id, char *ret_tree, stru
 /* The chain ID of a layer on top of parent (NULL or "": none). NACRE_E_UNSUPPORTED when it is no SHA-256. */
 int nc_node_chain_id(const char *parent, const struct nc_digest *diff_id, char *ret_id, struct nacre_error *err);
 
+/* --- files that are replaced (node_put.c) ------------------------------------------------------------------------ */
+
+/* Put a small file into a directory of the store, in place of what was there: durable before it is visible, and a
+ * crash leaves the old one or the new, and no rubbish. */
+int nc_file_publish(struct nacre_store *store, int dir, const char *name, const void *bytes, size_t len,
+		    struct nacre_error *err);
+/* The same for a file of a node, which cannot be removed meanwhile. wait false: NACRE_E_BUSY when somebody is at it. */
+int nc_node_put(struct nacre_store *store, const char *id, const char *file, const void *bytes, size_t len,
+		bool wait, struct nacre_error *err);
+
 /* --- names (names.c) -------------------------------------------------------------------------------------------- */
 
 struct nc_name_target {

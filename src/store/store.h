@@ -22,6 +22,7 @@
  *              tar-data.json.gz    tar-split record                          (nodes with a layer)
  *              diffid              "sha256:…" of the plain tar               (nodes with a layer)
  *              tarsize             its length, decimal                       (nodes with a layer)
+ *              checksum            "sha256:…" or a tarsum: what a registry called the layer (where it was set)
  *              config              exact bytes                               (images)
  *              manifests/<hex>     exact bytes of each manifest and index that led here   (images)
  *              manifest            "sha256:<hex> MEDIATYPE": the first of them            (images that came with one)

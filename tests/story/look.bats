@@ -212,6 +212,15 @@ D /etc/old"
 	is "$status" 2
 	is "$output" ""
 	is "$(nacre graph size "$top")" 10
+	rm "$NACRE_ROOT/graph/$top/layersize" "$NACRE_ROOT"/catalog.db*
+	is "$(nacre graph get --format '{{.Size}}' "$top")" 10
+	is "$(cat "$NACRE_ROOT/graph/$top/layersize")" 10
+	fails 3 nacre graph digest "$top"
+	nacre graph digest "${top:0:12}" "sha256:$top"
+	is "$(nacre graph digest "$top")" "sha256:$top"
+	fails 64 nacre graph digest "$top" sha256:b
+	says "64 hex digits"
+	fails 2 nacre graph digest 0123456789
 	is "sha256:$(nacre graph tar "$top" | sha256sum | cut -c 1-64)" "$(nacre graph get --format '{{.DiffID}}' "$top")"
 	nacre graph tar -o layer.tar "$top"
 	nacre graph tar --verify "$top"
