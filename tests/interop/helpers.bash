@@ -9,6 +9,7 @@ make_work() {
 }
 
 drop_work() {
+  [ -n "${work:-}" ] || return 0   # an empty one would mean every mount there is
   "$NACRE" umount -a >/dev/null 2>&1 || true
   [ ! -d "$work/podman" ] || pm umount -a >/dev/null 2>&1 || true
   local m

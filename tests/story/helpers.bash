@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	: "${NACRE:?the path of the command}"
 	stories=$BATS_TEST_DIRNAME
-	work=$(mktemp -d)
+	work=$(mktemp -d) || return 1
 	export NACRE_ROOT=$work/store LC_ALL=C.UTF-8 TZ=UTC
 	unset NACRE_DRIVER SOURCE_DATE_EPOCH NO_COLOR COLUMNS
 	cd "$work" || return 1
@@ -14,6 +14,7 @@ setup() {
 
 teardown() {
 	cd /
+	[ -n "${work:-}" ] || return 0	# an empty one would mean every mount there is
 	if [ -e "$work/store/nacre.json" ]; then
 		"$NACRE" umount -a >/dev/null 2>&1 || true
 	fi
