@@ -124,6 +124,7 @@ struct walk {
 	const struct nc_layout_wish *wish;
 	struct nc_layout *layout;
 	struct nc_map *by_digest;	/* manifest -> struct nc_layout_image, by position + 1 */
+	struct nacre_error refused;	/* why the first one that is no image was passed over; code 0: none was */
 };
 
 static int make_image(struct walk *walk, const struct nc_descriptor *item, const struct nc_descriptor *outer,
@@ -165,6 +166,19 @@ static bool is_named(const struct walk *walk)
 	return *walk->wish->tag;
 }
 
+/* What is no image is passed over, unless it was asked for by name. The first reason is kept: it is the one to say
+ * when no image is left. */
+static int pass_over(struct walk *walk, const struct nc_descriptor *item, const struct nacre_error *why,
+		     struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT];
+	if (why->code != NACRE_E_UNSUPPORTED || is_named(walk))
+		return nc_fail(err, why->code, why->sys, "%s", why->msg);
+	if (!walk->refused.code)
+		nc_fail(&walk->refused, why->code, 0, "%s: %s", nc_digest_text(&item->digest, text), why->msg);
+	return 0;
+}
+
 /* The manifest at the end of item: item itself, or the one for the platform beneath it. */
 static int descend(struct walk *walk, const struct nc_descriptor *outer, struct nacre_error *err)
 {
@@ -176,10 +190,10 @@ static int descend(struct walk *walk, const struct nc_descriptor *outer, struct 
 		if (code < 0)
 			return code;
 		if (document->kind == NC_DOC_MANIFEST) {
-			code = nc_manifest_check_image(document, err);
-			if (code == NACRE_E_UNSUPPORTED && !is_named(walk))
-				return 0;
-			return code < 0 ? code : add_image(walk, item, outer, err);
+			struct nacre_error why;
+			if (nc_manifest_check_image(document, &why) < 0)
+				return pass_over(walk, item, &why, err);
+			return add_image(walk, item, outer, err);
 		}
 		if (depth == NC_INDEX_DEPTH)
 			return nc_fail(err, NACRE_E_LIMIT, 0, "more than %d indexes in one another", NC_INDEX_DEPTH);
@@ -317,13 +331,15 @@ int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wi
 	NC_AUTO_FREE struct ordered *picked = nc_realloc_array(NULL, index->item_count, sizeof *picked);
 	if (!layout || !by_digest || !picked)
 		return nc_nomem(err);
-	struct walk walk = { blobs, wish, layout, by_digest };
-	size_t count;
+	struct walk walk = { .blobs = blobs, .wish = wish, .layout = layout, .by_digest = by_digest };
+	size_t count = 0;
 	code = pick(index, wish, picked, &count, err);
 	if (code >= 0)
 		code = walk_groups(&walk, picked, count, err);
 	if (code < 0)
 		return code;
+	if (!layout->count && walk.refused.code)
+		return nc_fail(err, walk.refused.code, 0, "%s", walk.refused.msg);
 	if (!layout->count && *wish->tag)
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no image '%s' in index.json", wish->tag);
 	if (!layout->count)

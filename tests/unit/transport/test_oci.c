@@ -147,7 +147,46 @@ static void passes_over_artifacts(void **state)
 	nacre_copied_free(copied);
 	snprintf(source, sizeof source, "%s:signature", at("oci:", "x"));
 	assert_refused(copy(source, at("oci:", "z"), NULL), NACRE_E_UNSUPPORTED, "no image");
+	/* with nothing else there, the reason is said rather than that there is nothing */
+	leave_room(NULL);
+	enter_room(NULL);
+	write_index(images, 1, descriptor(NC_MEDIA_OCI_MANIFEST, &artifact, ""));
+	put_blob(NULL, "x", &artifact);
+	assert_refused(copy(at("oci:", "x"), at("oci:", "z"), NULL), NACRE_E_UNSUPPORTED, "vnd.oci.empty.v1+json");
+	assert_non_null(strstr(err.msg, artifact.hex));
 	bytes_free(&artifact);
+	image_free(&a);
+}
+
+/* The media type of its layer is why a layout has no image. */
+static void says_which_layer_is_none(void **state)
+{
+	struct image a = image_of("a", NC_PLAIN, NULL);
+	const struct image *images[] = { &a };
+	char text[4096], items[8192];
+	snprintf(text, sizeof text,
+		 "{\"schemaVersion\":2,\"mediaType\":\"" NC_MEDIA_OCI_MANIFEST
+		 "\",\"config\":{\"mediaType\":\"" NC_MEDIA_OCI_CONFIG
+		 "\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\"application/x-squashfs\","
+		 "\"digest\":\"sha256:%s\",\"size\":%zu}]}",
+		 a.config.hex, a.config.len, a.blobs[0].hex, a.blobs[0].len);
+	struct bytes manifest = text_of(text);
+	snprintf(items, sizeof items, "%s", descriptor(NC_MEDIA_OCI_MANIFEST, &manifest, REF("x.io/a:1")));
+	write_index(images, 1, items);
+	put_blob(NULL, "x", &manifest);
+	assert_refused(copy(at("oci:", "x"), at("oci:", "y"), NULL), NACRE_E_UNSUPPORTED,
+		       "layer 1 is 'application/x-squashfs', which is no layer");
+	/* the same beneath an index */
+	struct bytes index = text_of(index_text(items));
+	leave_room(NULL);
+	enter_room(NULL);
+	write_index(images, 1, descriptor(NC_MEDIA_OCI_INDEX, &index, ""));
+	put_blob(NULL, "x", &manifest);
+	put_blob(NULL, "x", &index);
+	assert_refused(copy(at("oci:", "x"), at("oci:", "y"), NULL), NACRE_E_UNSUPPORTED, "x-squashfs");
+	assert_false(there("y"));
+	bytes_free(&index);
+	bytes_free(&manifest);
 	image_free(&a);
 }
 
@@ -325,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_names_are_one_image, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(chooses_by_platform, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(passes_over_artifacts, enter_room, leave_room),
+		cmocka_unit_test_setup_teardown(says_which_layer_is_none, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_broken_layouts, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_blobs_that_lie, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(refuses_layers_that_the_config_does_not_know, enter_room, leave_room),
