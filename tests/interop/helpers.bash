@@ -8,12 +8,18 @@ make_work() {
   export work NACRE_ROOT=$work/store
 }
 
+# What is mounted below DIR, the deepest first. Nothing is below "", which would else be everything there is.
+mounts_below() { # DIR
+  [[ ${1:-} == /?* ]] || return 0
+  awk -v top="${1%/}/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r
+}
+
 drop_work() {
   [ -n "${work:-}" ] || return 0   # an empty one would mean every mount there is
   "$NACRE" umount -a >/dev/null 2>&1 || true
   [ ! -d "$work/podman" ] || pm umount -a >/dev/null 2>&1 || true
   local m
-  for m in $(awk -v w="$work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | sort -r); do umount -l "$m" || true; done
+  for m in $(mounts_below "$work"); do umount -l "$m" || true; done
   rm -rf --one-file-system "$work"
 }
 

@@ -12,15 +12,20 @@ setup() {
 	cd "$work" || return 1
 }
 
+# What is mounted below DIR, the deepest first. Nothing is below "", which would else be everything there is.
+mounts_below() { # DIR
+	[[ ${1:-} == /?* ]] || return 0
+	awk -v top="${1%/}/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r
+}
+
 teardown() {
 	cd /
 	[ -n "${work:-}" ] || return 0	# an empty one would mean every mount there is
 	if [ -e "$work/store/nacre.json" ]; then
 		"$NACRE" umount -a >/dev/null 2>&1 || true
 	fi
-	# what a failed test left mounted below its directory, the deepest first
-	awk -v top="$work/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-		while read -r path; do umount -l "$path"; done
+	# what a failed test left mounted
+	mounts_below "$work" | while read -r path; do umount -l "$path"; done
 	rm -rf "$work"
 }
 
