@@ -360,8 +360,9 @@ NACRE_API int nacre_diff(struct nacre_store *store, const char *a, const char *b
 
 /* --- mounts ---------------------------------------------------------------------------------------------------- */
 
-/* Mount an image (or a layer node) read-only. dir NULL: a directory of the store. Mounting it again at the same place is
- * done already. ret_path (given, free()) is where; may be NULL. Needs CAP_SYS_ADMIN.
+/* Mount an image (or a layer node) read-only; an image without layers is an empty root, 0755, 0:0. dir NULL: a
+ * directory of the store. Mounting it again at the same place is done already. ret_path (given, free()) is where; may be
+ * NULL. Needs CAP_SYS_ADMIN.
  * fails   NACRE_E_DENIED, NACRE_E_UNSUPPORTED, NACRE_E_NOTFOUND (image or dir), NACRE_E_BUSY (something else there) */
 NACRE_API int nacre_mount(struct nacre_store *store, const char *image, const char *dir, char **ret_path,
 			  struct nacre_error *err);

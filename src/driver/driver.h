@@ -126,6 +126,10 @@ int nc_tree_seal(struct nc_tree **tree, uint64_t *ret_size, struct nacre_error *
 void nc_tree_abort(struct nc_tree *tree);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_tree_auto, struct nc_tree *, nc_tree_abort)
 
+/* Mounts a tree without anything in it, as a root that no layer mentions, read-only at target: what an image without
+ * layers is. Nothing of it is on disk. */
+int nc_mount_empty(int target, struct nacre_error *err);
+
 /* All drivers, best first; ends with NULL. */
 extern const struct nc_driver_ops *const nc_drivers[];
 /* By name, or NULL. */

@@ -44,6 +44,43 @@ int nc_bind_mount(int tree, int target, struct nacre_error *err)
 	return nc_move_mount(mount, target, err);
 }
 
+/* The times of a root that no layer mentions can be set before it is read-only only. */
+static int finish_empty(int mount, struct nacre_error *err)
+{
+	const struct timespec times[2] = { { 0 }, { 0 } };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	NC_AUTO_FD int root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || futimens(root, times) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "set the times of an empty mount");
+	nc_fd_release(&root);
+	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno,
+			       "make a mount read-only");
+	return 0;
+}
+
+int nc_mount_empty(int target, struct nacre_error *err)
+{
+	static const char *const options[][2] = {
+		{ "source", "nacre" }, { "mode", "0755" }, { "uid", "0" }, { "gid", "0" },
+		{ "size", "4096" }, { "nr_inodes", "1" },
+	};
+	NC_AUTO_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return nc_fail(err, errno == ENODEV || errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno,
+			       "use tmpfs");
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (fsconfig(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
+			return nc_fail(err, NACRE_E_IO, errno, "mount tmpfs (%s)", options[i][0]);
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "mount tmpfs");
+	NC_AUTO_FD int mount = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mount < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "mount tmpfs");
+	int code = finish_empty(mount, err);
+	return code < 0 ? code : nc_move_mount(mount, target, err);
+}
+
 /* --- fsopen, since Linux 6.5 ------------------------------------------------------------------------------------ */
 
 /* A failed step; the kernel's own sentence, if it left one, goes along. */

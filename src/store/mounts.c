@@ -256,12 +256,14 @@ static int find_target(struct nacre_store *store, const char *id, const char *di
 	return *ret ? 0 : nc_nomem(err);
 }
 
+/* tree "": an image without layers. */
 static int mount_there(struct nacre_store *store, const char *tree, const char *path, struct nacre_error *err)
 {
 	NC_AUTO_FD int target = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "mount at '%s'", path);
-	int code = store->driver->ops->mount(store->driver, tree, target, err);
+	int code = *tree || store->ephemeral ? store->driver->ops->mount(store->driver, tree, target, err)
+					     : nc_mount_empty(target, err);
 	return code < 0 ? nc_wrap(err, code, "mount at '%s'", path) : 0;
 }
 
@@ -310,9 +312,6 @@ int nacre_mount(struct nacre_store *store, const char *image, const char *dir, c
 	int code = nc_store_resolve_node(store, image, id, err);
 	if (code == 0)
 		code = nc_node_tree(store, id, tree, err);
-	if (code == 0 && !*tree)
-		code = nc_fail(err, NACRE_E_UNSUPPORTED, 0, "image %.12s has no layers: there is nothing to mount",
-			       id);
 	if (code == 0 && !store->readonly) {
 		code = nc_locks_open(store, &locks, err);
 		if (code == 0)	/* nobody removes it before the record says that it is mounted */

@@ -61,6 +61,40 @@ is_mounted() {
 	is "$(nacre images -q)" ""
 }
 
+@test "an image without layers is an empty root of its own" {
+	make_image docker none.tar --name none:1 --no-layer
+	for driver in vfs overlay; do
+		export NACRE_ROOT=$work/$driver
+		none=$(nacre --driver $driver load -q none.tar)
+		path=$(nacre mount none:1)
+		is_mounted "$path"
+		is "$(stat -c '%a %u:%g %Y %F' "$path")" "755 0:0 0 directory"
+		is "$(find "$path" -mindepth 1)" ""
+		refute touch "$path/x"
+		refute mkdir "$path/x"
+		is "$(nacre mount none:1)" "$path"
+		fails 1 nacre rmi none:1
+		says mounted
+		mkdir -p here
+		is "$(nacre mount none:1 here)" "$work/here"
+		nacre umount none:1
+		refute is_mounted "$path"
+		refute is_mounted "$work/here"
+		is "$(nacre ls none:1)" ""
+		is "$(nacre ls -R none:1)" ""
+		fails 2 nacre cat none:1:/etc
+		is "$(nacre diff none:1)" ""
+		is "$(nacre export none:1 | tar -tvf - --numeric-owner --utc | tr -s ' ')" "drwxr-xr-x 0/0 0 1970-01-01 00:00 ./"
+		for format in docker-archive oci-archive; do
+			nacre save --format $format -o saved.tar none:1
+			is "$(NACRE_ROOT=$work/again nacre load -q saved.tar)" "$none"
+			rm -rf again saved.tar
+		done
+		nacre rmi none:1 >/dev/null
+		is_clean
+	done
+}
+
 @test "both drivers mount the same tree" {
 	make_app app.tar
 	for driver in vfs overlay; do
