@@ -14,12 +14,16 @@ extern const struct nc_driver_ops nc_memory_driver;
 /* 64 lowercase hex digits: the name of a tree among other things in a driver's home. */
 bool nc_is_tree_id(const char *name);
 
+/* Containers of 2015 lie in homes too: <id> with <id>-init beside it. They are no trees: neither listed, nor there,
+ * nor removed. */
+
 /* Calls fn for each tree in home. */
 int nc_home_each(int home, int (*fn)(void *ctx, const char *id, struct nacre_error *err), void *ctx,
 		 struct nacre_error *err);
 /* 1 when home has that tree. */
 int nc_home_has(int home, const char *id, struct nacre_error *err);
-/* Move stage/name to home/id. A tree of that ID has no node and is rubbish: it goes. */
+/* Move stage/name to home/id. A tree of that ID has no node and is rubbish: it goes. NACRE_E_EXISTS when
+ * a container is in its place. */
 int nc_home_adopt(int home, const char *id, int stage, const char *name, struct nacre_error *err);
 /* Move home/id to trash and remove it there; done when there is none. */
 int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err);

@@ -13,7 +13,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A container of 2015 lies among the trees; unlike them it has a second one beside it. */
+static int is_container(int home, const char *id, struct nacre_error *err)
+{
+	char init[NC_HEX_ID + 5];
+	struct stat st;
+	snprintf(init, sizeof init, "%.64s-init", id);
+	if (fstatat(home, init, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "stat '%s'", init);
+}
+
 struct each {
+	int home;
 	int (*fn)(void *ctx, const char *id, struct nacre_error *err);
 	void *ctx;
 };
@@ -21,21 +33,26 @@ struct each {
 static int each_tree(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	struct each *each = ctx;
-	return nc_is_tree_id(name) ? each->fn(each->ctx, name, err) : 0;
+	if (!nc_is_tree_id(name))
+		return 0;
+	int code = is_container(each->home, name, err);
+	return code == 0 ? each->fn(each->ctx, name, err) : code < 0 ? code : 0;
 }
 
 int nc_home_each(int home, int (*fn)(void *ctx, const char *id, struct nacre_error *err), void *ctx,
 		 struct nacre_error *err)
 {
-	struct each each = { .fn = fn, .ctx = ctx };
+	struct each each = { .home = home, .fn = fn, .ctx = ctx };
 	return nc_dir_each(home, each_tree, &each, err);
 }
 
 int nc_home_has(int home, const char *id, struct nacre_error *err)
 {
 	struct stat st;
-	if (fstatat(home, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return S_ISDIR(st.st_mode);
+	if (fstatat(home, id, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		int code = S_ISDIR(st.st_mode) ? is_container(home, id, err) : 1;
+		return code < 0 ? code : !code;
+	}
 	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "stat the tree of layer %s", id);
 }
 
@@ -49,13 +66,17 @@ int nc_home_adopt(int home, const char *id, int stage, const char *name, struct 
 	if (code < 0)
 		return code;
 	if (renameat2(stage, name, home, id, RENAME_NOREPLACE) < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "move the tree of layer %s to its place", id);
+		return nc_fail(err, errno == EEXIST ? NACRE_E_EXISTS : NACRE_E_IO, errno,
+			       "move the tree of layer %s to its place", id);
 	return 0;
 }
 
 int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err)
 {
-	int code = nc_tree_remove(trash, id, err);
+	int code = is_container(home, id, err);
+	if (code != 0)
+		return code < 0 ? code : 0;
+	code = nc_tree_remove(trash, id, err);
 	if (code < 0)
 		return code;
 	if (renameat(home, id, trash, id) < 0)

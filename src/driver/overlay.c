@@ -6,7 +6,14 @@
  *				for one whose root is opaque (overlayfs would merge it all the same)
  *	overlay/<id>/work/	where there is a lower
  *	overlay/l/<short>	link to ../<id>/diff
- *	overlay/empty/		below a single layer, since overlayfs wants two */
+ *	overlay/empty/		below a single layer, since overlayfs wants two
+ *
+ * The overlay driver of 2015 left other things there, which are read and never written:
+ *
+ *	overlay/<id>/root/	a complete tree, its files hard links to those of its parent's: nothing lies below
+ *				it. A layer on top of it names it in its lower as "<id>/root".
+ *	overlay/<id>/{upper,work,merged,lower-id}
+ *				a container: not a tree of ours. We neither list nor remove it. */
 #include "driver/drivers.h"
 
 #include "base/buf.h"
@@ -50,12 +57,53 @@ struct overlay_tree {
 	struct nc_unpack *unpack;
 };
 
+/* --- what lies under an ID -------------------------------------------------------------------------------------- */
+
+enum kind {
+	KIND_NONE,	/* nothing, or nothing of ours */
+	KIND_DIFF,
+	KIND_ROOT,
+};
+static const char *const kind_names[] = { NULL, "diff", "root" };
+
+/* The kind of tree, or a failure. */
+static int find_kind(int home, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = openat(home, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return nc_fail(err, NACRE_E_IO, errno, "open the tree of layer %s", id);
+	for (int kind = KIND_DIFF; dir >= 0 && kind <= KIND_ROOT; kind++) {
+		struct stat st;
+		if (fstatat(dir, kind_names[kind], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			return kind;
+		if (errno != ENOENT)
+			return nc_fail(err, NACRE_E_IO, errno, "stat the tree of layer %s", id);
+	}
+	return KIND_NONE;
+}
+
+/* The path of the tree below home. */
+struct tree_path {
+	char text[NC_HEX_ID + 5];
+};
+
+static int find_tree(const struct overlay *self, const char *id, struct tree_path *ret, struct nacre_error *err)
+{
+	int kind = find_kind(self->home, id, err);
+	if (kind == KIND_NONE)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no tree of layer %s", id);
+	if (kind > 0)
+		snprintf(ret->text, sizeof ret->text, "%s/%s", id, kind_names[kind]);
+	return kind;
+}
+
 /* --- the stack of a layer --------------------------------------------------------------------------------------- */
 
-/* Paths of diff directories, topmost first. */
+/* Paths of the trees, topmost first. */
 struct chain {
 	char **trees;
 	size_t count, cap;
+	bool complete;		/* the last of them is a tree of 2015, which has all that its parents have */
 };
 
 static void chain_release(struct chain *chain)
@@ -63,7 +111,7 @@ static void chain_release(struct chain *chain)
 	nc_names_free(chain->trees, chain->count);
 }
 
-static int chain_add(struct chain *chain, const char *id, size_t len, struct nacre_error *err)
+static int chain_add(struct chain *chain, const char *tree, struct nacre_error *err)
 {
 	if (chain->count == chain->cap) {
 		size_t cap = chain->cap ? chain->cap * 2 : 16;
@@ -73,15 +121,21 @@ static int chain_add(struct chain *chain, const char *id, size_t len, struct nac
 		chain->trees = more;
 		chain->cap = cap;
 	}
-	NC_AUTO_BUF struct nc_buf tree = NC_BUF_INIT(255);
-	int code = nc_buf_addf(&tree, err, "%.*s/diff", (int)len, id);
-	if (code < 0)
-		return code;
-	char *given = nc_buf_give(&tree);
-	if (!given)
+	char *copy = nc_strdup(tree);
+	if (!copy)
 		return nc_nomem(err);
-	chain->trees[chain->count++] = given;
+	chain->trees[chain->count++] = copy;
 	return 0;
+}
+
+/* "<id>/diff" or "<id>/root". */
+static bool is_tree_path(const char *path, const char *kind)
+{
+	char id[NC_HEX_ID] = "";
+	if (strlen(path) != NC_HEX_ID + strlen(kind) || path[NC_HEX_ID - 1] != '/' || strcmp(path + NC_HEX_ID, kind) != 0)
+		return false;
+	memcpy(id, path, NC_HEX_ID - 1);
+	return nc_is_tree_id(id);
 }
 
 /* A short name leads to its layer by the text of its link. */
@@ -89,17 +143,33 @@ static int chain_add_short(const struct overlay *self, struct chain *chain, cons
 			   struct nacre_error *err)
 {
 	char target[3 + NC_HEX_ID + 5];
+	if (self->links < 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s, below layer %s: there are none", name, id);
 	ssize_t len = readlinkat(self->links, name, target, sizeof target);
 	if (len < 0)
 		return nc_fail(err, errno == ENOENT || errno == EINVAL ? NACRE_E_CORRUPT : NACRE_E_IO, errno,
 			       "the short name %s, below layer %s", name, id);
-	char lower[NC_HEX_ID] = "";
-	if ((size_t)len == 3 + NC_HEX_ID - 1 + 5)
-		memcpy(lower, target + 3, NC_HEX_ID - 1);
-	if (!nc_is_tree_id(lower) || memcmp(target, "../", 3) != 0 || memcmp(target + len - 5, "/diff", 5) != 0)
+	if ((size_t)len == sizeof target)
+		len--;
+	target[len] = '\0';
+	if (strncmp(target, "../", 3) != 0 || !is_tree_path(target + 3, "diff"))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s, below layer %s, leads elsewhere", name,
 			       id);
-	return chain_add(chain, lower, NC_HEX_ID - 1, err);
+	return chain_add(chain, target + 3, err);
+}
+
+/* One of what lies below layer id. */
+static int chain_add_lower(const struct overlay *self, struct chain *chain, const char *lower, const char *id,
+			   struct nacre_error *err)
+{
+	bool sound = !chain->complete;
+	if (sound && is_tree_path(lower, "root")) {
+		chain->complete = true;
+		return chain_add(chain, lower, err);
+	}
+	sound = sound && strncmp(lower, "l/", 2) == 0 && strlen(lower) == 2 + SHORT_LEN && !strchr(lower + 2, '/');
+	return sound ? chain_add_short(self, chain, lower + 2, id, err) :
+		       nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %s has '%s'", id, lower);
 }
 
 static int read_lower(const struct overlay *self, const char *id, char **ret, struct nacre_error *err)
@@ -121,17 +191,18 @@ static int read_lower(const struct overlay *self, const char *id, char **ret, st
 
 static int chain_read(const struct overlay *self, const char *id, struct chain *chain, struct nacre_error *err)
 {
+	struct tree_path tree;
 	NC_AUTO_FREE char *lower = NULL;
-	int code = read_lower(self, id, &lower, err);
-	if (code >= 0)
-		code = chain_add(chain, id, NC_HEX_ID - 1, err);
+	int kind = find_tree(self, id, &tree, err);
+	int code = kind < 0 ? kind : chain_add(chain, tree.text, err);
+	chain->complete = kind == KIND_ROOT;
+	if (code >= 0 && !chain->complete)
+		code = read_lower(self, id, &lower, err);
 	char *rest = NULL;
 	for (char *part = lower ? strtok_r(lower, ":", &rest) : NULL; code >= 0 && part;
 	     part = strtok_r(NULL, ":", &rest)) {
 		part[strcspn(part, "\n")] = '\0';
-		if (strncmp(part, "l/", 2) != 0 || strlen(part) != 2 + SHORT_LEN || strchr(part + 2, '/'))
-			return nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %s has '%s'", id, part);
-		code = chain_add_short(self, chain, part + 2, id, err);
+		code = chain_add_lower(self, chain, part, id, err);
 	}
 	return code;
 }
@@ -189,8 +260,11 @@ static int overlay_open(int root, const char *path, bool readonly, struct nc_dri
 		return nc_nomem(err);
 	if (readonly) {
 		code = nc_dir_open(root, HOME, &self->home, err);
+		/* one of 2015 has no short names */
 		if (code >= 0)
 			code = nc_dir_open(self->home, "l", &self->links, err);
+		if (code == NACRE_E_NOTFOUND && self->home >= 0)
+			code = 0;
 	} else {
 		NC_AUTO_FD int empty = -1;
 		code = nc_dir_ensure(root, HOME, &self->home, err);
@@ -207,13 +281,28 @@ static int overlay_open(int root, const char *path, bool readonly, struct nc_dri
 
 static int overlay_has(struct nc_driver *driver, const char *id, struct nacre_error *err)
 {
-	return nc_home_has(((struct overlay *)driver)->home, id, err);
+	int kind = find_kind(((struct overlay *)driver)->home, id, err);
+	return kind < 0 ? kind : kind != KIND_NONE;
+}
+
+struct each {
+	int home;
+	int (*fn)(void *ctx, const char *id, struct nacre_error *err);
+	void *ctx;
+};
+
+static int each_tree(void *ctx, const char *id, struct nacre_error *err)
+{
+	struct each *each = ctx;
+	int kind = find_kind(each->home, id, err);
+	return kind > 0 ? each->fn(each->ctx, id, err) : kind;
 }
 
 static int overlay_each(struct nc_driver *driver, int (*fn)(void *ctx, const char *id, struct nacre_error *err),
 			void *ctx, struct nacre_error *err)
 {
-	return nc_home_each(((struct overlay *)driver)->home, fn, ctx, err);
+	struct each each = { .home = ((struct overlay *)driver)->home, .fn = fn, .ctx = ctx };
+	return nc_home_each(each.home, each_tree, &each, err);
 }
 
 static int overlay_remove(struct nc_driver *driver, const char *id, int trash, struct nacre_error *err)
@@ -222,9 +311,11 @@ static int overlay_remove(struct nc_driver *driver, const char *id, int trash, s
 	NC_AUTO_FD int dir = -1;
 	NC_AUTO_FREE char *name = NULL;
 	size_t len;
-	int code = nc_dir_open(self->home, id, &dir, err);
-	if (code < 0)
-		return code == NACRE_E_NOTFOUND ? 0 : code;
+	int code = find_kind(self->home, id, err);
+	if (code > 0)
+		code = nc_dir_open(self->home, id, &dir, err);
+	if (code < 0 || dir < 0)
+		return code;
 	/* the short name first: without its layer nobody would find it */
 	code = nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, err);
 	if (code >= 0 && len >= SHORT_LEN && !memchr(name, '/', len)) {
@@ -238,9 +329,12 @@ static int overlay_remove(struct nc_driver *driver, const char *id, int trash, s
 static int overlay_content(struct nc_driver *driver, const char *id, const char *name, size_t name_len,
 			   struct nc_reader **ret, uint64_t *ret_size, struct nacre_error *err)
 {
-	char tree[NC_HEX_ID + 5];
-	snprintf(tree, sizeof tree, "%s/diff", id);
-	return nc_home_content(((struct overlay *)driver)->home, tree, name, name_len, ret, ret_size, err);
+	struct overlay *self = (struct overlay *)driver;
+	struct tree_path tree;
+	int code = find_tree(self, id, &tree, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "there is no tree of layer %s", id);
+	return code < 0 ? code : nc_home_content(self->home, tree.text, name, name_len, ret, ret_size, err);
 }
 
 static int overlay_view(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err)
@@ -255,6 +349,13 @@ static int overlay_mount(struct nc_driver *driver, const char *id, int target, s
 	struct overlay *self = (struct overlay *)driver;
 	NC_CLEANUP(chain_release) struct chain chain = { .count = 0 };
 	int code = chain_read(self, id, &chain, err);
+	if (code >= 0 && chain.count == 1 && chain.complete) {
+		NC_AUTO_FD int tree = nc_path_open(self->home, chain.trees[0], O_RDONLY | O_DIRECTORY,
+						   NC_PATH_NO_SYMLINKS);
+		if (tree < 0)
+			return nc_fail(err, NACRE_E_IO, -tree, "open the tree of layer %s", id);
+		return nc_bind_mount(tree, target, err);
+	}
 	if (code >= 0 && chain.count == 1) {
 		/* chain_add made room for more than one */
 		chain.trees[1] = nc_strdup("empty");
@@ -273,9 +374,11 @@ static int overlay_mount(struct nc_driver *driver, const char *id, int target, s
 
 static int overlay_usage(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err)
 {
-	char tree[NC_HEX_ID + 5];
-	snprintf(tree, sizeof tree, "%s/diff", id);
-	return nc_home_usage(((struct overlay *)driver)->home, tree, ret, err);
+	struct overlay *self = (struct overlay *)driver;
+	struct tree_path tree;
+	int code = find_tree(self, id, &tree, err);
+	/* of a file that trees of 2015 share, each counts its part */
+	return code < 0 ? code : nc_home_usage(self->home, tree.text, ret, err);
 }
 
 /* --- writing a layer -------------------------------------------------------------------------------------------- */
@@ -319,16 +422,22 @@ static int write_lower(struct overlay_tree *self, struct nacre_error *err)
 	NC_AUTO_FD int parent = -1;
 	NC_AUTO_FREE char *name = NULL, *below = NULL;
 	size_t len;
-	int code = nc_dir_open(self->driver->home, self->parent, &parent, err);
-	if (code >= 0)
+	struct tree_path tree;
+	int kind = find_tree(self->driver, self->parent, &tree, err);
+	int code = kind < 0 ? kind : nc_dir_open(self->driver->home, self->parent, &parent, err);
+	if (code >= 0 && kind == KIND_DIFF)
 		code = nc_file_read(parent, "link", SHORT_LEN + 1, &name, &len, err);
-	if (code >= 0)
+	if (code >= 0 && kind == KIND_DIFF)
 		code = read_lower(self->driver, self->parent, &below, err);
 	if (code < 0)
 		return nc_wrap(err, code, "parent of layer %s", self->id);
-	name[strcspn(name, "\n")] = '\0';
 	NC_AUTO_BUF struct nc_buf lower = NC_BUF_INIT(LOWER_MAX);
-	code = nc_buf_addf(&lower, err, "l/%s%s%s", name, below ? ":" : "", below ? below : "");
+	if (kind == KIND_DIFF) {
+		name[strcspn(name, "\n")] = '\0';
+		code = nc_buf_addf(&lower, err, "l/%s%s%s", name, below ? ":" : "", below ? below : "");
+	} else {
+		code = nc_buf_add_text(&lower, tree.text, err);
+	}
 	if (code >= 0)
 		code = nc_file_create(self->tree, "lower", lower.data, lower.len, err);
 	if (code >= 0 && mkdirat(self->tree, "work", 0700) < 0)
@@ -358,6 +467,11 @@ static int settle(struct overlay_tree *self, bool base, struct nacre_error *err)
 	/* a tree of this ID that is there belongs to nobody; its short name goes with it */
 	if (code >= 0)
 		code = overlay_remove(&self->driver->base, self->id, self->stage, err);
+	/* and what is no tree of ours stays */
+	if (code >= 0)
+		code = nc_home_has(self->driver->home, self->id, err);
+	if (code > 0)
+		code = nc_fail(err, NACRE_E_EXISTS, 0, "the tree of layer %s: a container is in its place", self->id);
 	if (code >= 0)
 		code = nc_home_adopt(self->driver->home, self->id, self->stage, TREE, err);
 	if (code < 0)
