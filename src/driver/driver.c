@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_vfs_driver, &nc_memory_driver, NULL };
+const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_vfs_driver, &nc_aufs_driver,
+						    &nc_memory_driver, NULL };
 
 const struct nc_driver_ops *nc_driver_find(const char *name)
 {
@@ -18,7 +19,7 @@ int nc_driver_choose(int root, const struct nc_driver_ops **ret, struct nacre_er
 {
 	int code = NACRE_E_UNSUPPORTED;
 	for (size_t i = 0; nc_drivers[i]; i++) {
-		if (nc_drivers[i] == &nc_memory_driver)
+		if (nc_drivers[i] == &nc_memory_driver || nc_drivers[i] == &nc_aufs_driver)
 			continue;
 		code = nc_drivers[i]->probe(root, err);
 		if (code == 0) {

@@ -134,7 +134,7 @@ int nc_mount_empty(int target, struct nacre_error *err);
 extern const struct nc_driver_ops *const nc_drivers[];
 /* By name, or NULL. */
 const struct nc_driver_ops *nc_driver_find(const char *name);
-/* The first of nc_drivers that works for a store in root; memory is never chosen. */
+/* The first of nc_drivers that works for a store in root; memory and aufs are never chosen. */
 int nc_driver_choose(int root, const struct nc_driver_ops **ret, struct nacre_error *err);
 void nc_driver_close(struct nc_driver *driver);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_driver_auto, struct nc_driver *, nc_driver_close)

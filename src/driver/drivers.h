@@ -9,6 +9,7 @@
 
 extern const struct nc_driver_ops nc_overlay_driver;
 extern const struct nc_driver_ops nc_vfs_driver;
+extern const struct nc_driver_ops nc_aufs_driver;
 extern const struct nc_driver_ops nc_memory_driver;
 
 /* 64 lowercase hex digits: the name of a tree among other things in a driver's home. */

@@ -23,10 +23,7 @@
 
 static bool is_opaque(const struct nc_unpack *unpack, int dir)
 {
-	struct stat st;
-	if (unpack->opaque)
-		return nc_is_opaque(dir, unpack->opaque);
-	return fstatat(dir, NC_OPAQUE_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return nc_is_opaque(dir, unpack->opaque);
 }
 
 /* Whether this layer hides what the parents have at path: by an opaque directory on the way, by something that is no

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +118,32 @@ void nc_stack_free(struct nc_stack *stack)
 
 bool nc_is_opaque(int dir, const char *attribute)
 {
+	struct stat st;
 	char value[2];
+	if (!attribute)
+		return fstatat(dir, NC_OPAQUE_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	return fgetxattr(dir, attribute, value, sizeof value) == 1 && value[0] == 'y';
+}
+
+static bool is_mark(const char *name)
+{
+	return strncmp(name, ".wh.", 4) == 0;
+}
+
+/* Where marks are files: 1 when dir has a whiteout of name. */
+static int is_whited_out(const struct nc_stack *stack, int dir, const char *name, struct nacre_error *err)
+{
+	char mark[4 + NAME_MAX + 1] = ".wh.";
+	struct stat st;
+	size_t len = strlen(name);
+	if (stack->opaque || len > NAME_MAX)
+		return 0;
+	memcpy(mark + 4, name, len + 1);
+	if (fstatat(dir, mark, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT || errno == ENAMETOOLONG ?
+		       0 :
+		       nc_fail(err, NACRE_E_IO, errno, "stat '%s' of a layer", mark);
 }
 
 /* The deepest level's directory in one of its trees; lent. */
@@ -156,6 +181,8 @@ static int descend(struct nc_stack *stack, const char *name, size_t len, struct 
 		return 0;
 	memcpy(component, name, len);
 	component[len] = '\0';
+	if (is_mark(component))
+		return 0;
 	NC_AUTO_FREE uint32_t *trees = nc_realloc_array(NULL, from->count, sizeof *trees);
 	if (!trees)
 		return nc_nomem(err);
@@ -168,14 +195,19 @@ static int descend(struct nc_stack *stack, const char *name, size_t len, struct 
 		bool lowest = i + 1 == from->count;
 		int fd NC_AUTO_FD = openat(dir, component, (lowest ? O_PATH : O_RDONLY) | O_DIRECTORY | O_NOFOLLOW |
 								   O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			continue;
+		bool missing = fd < 0 && errno == ENOENT;
 		if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
 			break;
-		if (fd < 0)
+		if (fd < 0 && !missing)
 			return nc_fail(err, NACRE_E_IO, errno, "open directory '%s' of a layer", component);
-		trees[count++] = from->trees[i];
-		if (!lowest && nc_is_opaque(fd, stack->opaque))
+		if (!missing)
+			trees[count++] = from->trees[i];
+		if (lowest || (!missing && nc_is_opaque(fd, stack->opaque)))
+			break;
+		code = is_whited_out(stack, dir, component, err);
+		if (code < 0)
+			return code;
+		if (code > 0)
 			break;
 	}
 	if (!count)
@@ -239,7 +271,7 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	int code = go(stack, path, slash ? (size_t)(slash - path) : 0, err);
+	int code = is_mark(name) ? 0 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);
 	if (code <= 0)
 		return code;
 	char *copy = nc_strdup(*name ? name : ".");
@@ -263,6 +295,9 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 			return 0;
 		if (errno != ENOENT)
 			return nc_fail(err, NACRE_E_IO, errno, "stat '%s' of a layer", path);
+		code = i + 1 < level->count ? is_whited_out(stack, found.dir, copy, err) : 0;
+		if (code != 0)
+			return code < 0 ? code : 0;
 	}
 	return 0;
 }
@@ -286,7 +321,7 @@ void nc_names_free(char **names, size_t count)
 static int gather(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	struct gather *self = ctx;
-	if (strncmp(name, ".wh.", 4) == 0)
+	if (is_mark(name))
 		return 0;
 	if (self->seen) {
 		size_t len = strlen(name);
@@ -320,6 +355,16 @@ static int gather(void *ctx, const char *name, unsigned char type, struct nacre_
 	return 0;
 }
 
+/* Names that whiteouts of this directory hide in those below it; what it has itself was seen before. */
+static int gather_hidden(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	struct gather *self = ctx;
+	size_t len = strlen(name);
+	if (!is_mark(name) || len == 4 || nc_map_get(self->seen, name + 4, len - 4))
+		return 0;
+	return nc_map_set(self->seen, name + 4, len - 4, self, NULL, err);
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -342,6 +387,8 @@ int nc_stack_names(struct nc_stack *stack, const char *path, char ***ret, size_t
 		code = open_level(stack, i, &self.dir, err);
 		if (code >= 0)
 			code = nc_dir_each(self.dir, gather, &self, err);
+		if (code >= 0 && !stack->opaque && i + 1 < trees)
+			code = nc_dir_each(self.dir, gather_hidden, &self, err);
 	}
 	if (code < 0) {
 		nc_names_free(self.names, self.count);

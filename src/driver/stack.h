@@ -1,6 +1,10 @@
-/* A stack of layer trees, looked up as overlayfs shows it: the topmost object of a name wins, directories merge,
- * a whiteout (a character device 0:0) or anything that is no directory ends the search below it, and so does a
- * directory that is opaque. A single tree is a stack of one.
+/* A stack of layer trees, looked up as the kernel shows it: the topmost object of a name wins, directories merge,
+ * a whiteout or anything that is no directory ends the search below it, and so does a directory that is opaque.
+ * A single tree is a stack of one.
+ *
+ * There are two ways to mark. overlayfs: a whiteout is a character device 0:0 in the place of what it hides, an
+ * opaque directory has an attribute. aufs: a whiteout of NAME is a file ".wh.NAME" beside it, an opaque directory
+ * holds a file ".wh..wh..opq". Names that begin with ".wh." never show.
  *
  * Few descriptors are held whatever the number of layers. One thread at a time. */
 #ifndef NC_DRIVER_STACK_H
@@ -22,7 +26,8 @@ struct nc_stack_found {
 };
 
 /* home: where the trees lie (borrowed). trees: paths below it, topmost first (copied). opaque: the attribute
- * that marks an opaque directory (a constant; not asked for with one tree). */
+ * that marks an opaque directory (a constant); NULL: marks are files. The root of each tree but the last is taken
+ * for not opaque. */
 int nc_stack_new(int home, const char *const *trees, size_t count, const char *opaque, struct nc_stack **ret,
 		 struct nacre_error *err);
 void nc_stack_free(struct nc_stack *stack);
@@ -39,7 +44,9 @@ static inline bool nc_is_whiteout(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
 }
-/* Whether a directory carries the mark. */
+/* Whether a directory carries the mark: this attribute, or with NULL the file. */
 bool nc_is_opaque(int dir, const char *attribute);
+/* The name of that file. */
+#define NC_OPAQUE_FILE ".wh..wh..opq"
 
 #endif

@@ -50,8 +50,6 @@ int nc_unpack_finish(struct nc_unpack *unpack, struct nc_unpack_result *ret, str
 void nc_unpack_free(struct nc_unpack *unpack);
 /* Remove the whiteouts at and below path in a tree, and with opaque_too the files that mark opaque directories. */
 int nc_marks_remove(int root, const char *path, bool opaque_too, struct nacre_error *err);
-/* The name of such a file. */
-#define NC_OPAQUE_FILE ".wh..wh..opq"
 NC_DEFINE_CLEANUP(nc_unpack_auto, struct nc_unpack *, nc_unpack_free)
 
 #endif

@@ -147,7 +147,9 @@ void probe(void **state)
 	const struct nc_driver_ops *chosen;
 	assert_done(nc_driver_choose(rig.root, &chosen, &err));
 	assert_string_not_equal(chosen->name, "memory");
-	assert_null(nc_driver_find("aufs"));
+	assert_null(nc_driver_find("zfs"));
+	/* there is nothing that it could read */
+	assert_int_equal(nc_driver_find("aufs")->probe(rig.root, &err), NACRE_E_UNSUPPORTED);
 }
 
 void read_only(void **state)

@@ -247,6 +247,142 @@ static void vfs_containers(void **state)
 	rig_close(&rig);
 }
 
+/* --- aufs ------------------------------------------------------------------------------------------------------- */
+
+/* 1 below 2 below 3; 4 hides everything in its root; 5 is a container. */
+static void put_aufs(struct rig *rig)
+{
+	put_dirs(rig, "aufs/layers");
+	put_dirs(rig, at("aufs/diff", 1, "/d/sub"));
+	put_dirs(rig, at("aufs/diff", 1, "/.wh..wh.plnk"));
+	put_dirs(rig, at("aufs/diff", 1, "/.wh..wh.orph"));
+	put(rig, at("aufs/diff", 1, "/.wh..wh.aufs"), "");
+	put(rig, at("aufs/diff", 1, "/a"), "1");
+	put(rig, at("aufs/diff", 1, "/d/x"), "1");
+	put(rig, at("aufs/diff", 1, "/d/sub/deep"), "1");
+	put(rig, at("aufs/diff", 1, "/e"), "1");
+	assert_int_equal(linkat(rig->root, at("aufs/diff", 1, "/a"), rig->root, at("aufs/diff", 1, "/a-link"), 0), 0);
+	assert_int_equal(linkat(rig->root, at("aufs/diff", 1, "/a"), rig->root,
+				at("aufs/diff", 1, "/.wh..wh.plnk/77.77"), 0), 0);
+	put_dirs(rig, at("aufs/diff", 2, "/d/sub"));
+	put(rig, at("aufs/diff", 2, "/.wh.e"), "");
+	put(rig, at("aufs/diff", 2, "/d/.wh.x"), "");
+	put(rig, at("aufs/diff", 2, "/d/sub/.wh..wh..opq"), "");
+	put(rig, at("aufs/diff", 2, "/d/sub/own"), "2");
+	put_dirs(rig, at("aufs/diff", 3, "/e"));
+	put(rig, at("aufs/diff", 3, "/.wh.d"), "");
+	put_dirs(rig, at("aufs/diff", 3, "/d"));
+	put(rig, at("aufs/diff", 3, "/d/again"), "3");
+	put(rig, at("aufs/diff", 3, "/a-link"), "3");
+	put_dirs(rig, at("aufs/diff", 4, ""));
+	put(rig, at("aufs/diff", 4, "/.wh..wh..opq"), "");
+	put(rig, at("aufs/diff", 4, "/x"), "4");
+	put_dirs(rig, at("aufs/diff", 5, "/upper"));
+	put_dirs(rig, at("aufs/diff", 5, "-init"));
+	put_dirs(rig, at("aufs/mnt", 2, ""));
+	char text[400];
+	put(rig, at("aufs/layers", 1, ""), "");
+	snprintf(text, sizeof text, "%s\n", rig_id(1));
+	put(rig, at("aufs/layers", 2, ""), text);
+	snprintf(text, sizeof text, "%s\n%s\n", rig_id(2), rig_id(1));
+	put(rig, at("aufs/layers", 3, ""), text);
+	snprintf(text, sizeof text, "%s\n%s\n%s\n", rig_id(3), rig_id(2), rig_id(1));
+	put(rig, at("aufs/layers", 4, ""), text);
+	put(rig, at("aufs/layers", 5, ""), text);
+	static const char *const dirs[] = { "/d", "/d/sub", "/e", "" };
+	for (unsigned id = 1; id <= 4; id++)
+		for (size_t i = 0; i < 4; i++)
+			if (is_there(rig->root, at("aufs/diff", id, dirs[i])))
+				set_times(rig, at("aufs/diff", id, dirs[i]), *dirs[i] ? 1000 : 0);
+}
+
+static void open_aufs(struct rig *rig, struct scratch *scratch)
+{
+	put_dirs(&(struct rig){ .root = scratch->fd }, "aufs");
+	put_aufs(&(struct rig){ .root = scratch->fd });
+	open_rig(rig, scratch, "aufs");
+	rig->no_mount = true;
+}
+
+static void aufs_trees(void **state)
+{
+	struct nacre_error err;
+	struct rig rig;
+	open_aufs(&rig, *state);
+	assert_done(nc_aufs_driver.probe(rig.root, &err));
+	rig_expect(&rig, 1, "f a 1\nh a-link a\nd d\nd d/sub\nf d/sub/deep 1\nf d/x 1\nf e 1\n");
+	rig_expect(&rig, 2, "f a 1\nh a-link a\nd d\nd d/sub\nf d/sub/own 2\n");
+	rig_expect(&rig, 3, "f a 1\nf a-link 3\nd d\nf d/again 3\nd e\n");
+	rig_expect(&rig, 4, "f x 4\n");
+	struct nc_view *view;
+	struct nc_view_file file;
+	assert_done(rig.driver->ops->view(rig.driver, rig_id(3), &view, &err));
+	static const char *const hidden[] = { ".wh.d", ".wh..wh.plnk/77.77", "d/sub", "d/x", ".wh..wh.aufs" };
+	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+		assert_int_equal(view->ops->stat(view, hidden[i], &file, &err), NACRE_E_NOTFOUND);
+	nc_view_close(view);
+	char *text = content(&rig, 2, "d/sub/own");
+	assert_string_equal(text, "2");
+	free(text);
+	uint64_t size;
+	assert_done(rig.driver->ops->usage(rig.driver, rig_id(3), &size, &err));
+	assert_true(size >= 2 * 512);
+	NC_AUTO_BUF struct nc_buf names = NC_BUF_INIT(1000);
+	assert_done(rig.driver->ops->each(rig.driver, list_id, &names, &err));
+	assert_int_equal(names.len, 8);
+	assert_null(strchr(names.data, '5'));
+	rig_close(&rig);
+}
+
+static void aufs_does_not_write(void **state)
+{
+	struct nacre_error err;
+	struct rig rig;
+	const struct nc_driver_ops *chosen;
+	open_aufs(&rig, *state);
+	assert_int_equal(rig_mount(&rig, 1, &err), NACRE_E_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "nacre migrate"));
+	struct nc_tree *tree;
+	assert_int_equal(rig.driver->ops->begin(rig.driver, rig_id(9), NULL, rig.root, NULL, &tree, &err),
+			 NACRE_E_UNSUPPORTED);
+	assert_done(nc_driver_choose(rig.root, &chosen, &err));
+	assert_string_not_equal(chosen->name, "aufs");
+	remove_tree(&rig, 5);
+	assert_true(is_there(rig.root, at("aufs/diff", 5, "")));
+	assert_true(is_there(rig.root, at("aufs/layers", 5, "")));
+	for (int times = 0; times < 2; times++) {
+		remove_tree(&rig, 2);
+		assert_false(is_there(rig.root, at("aufs/diff", 2, "")));
+		assert_false(is_there(rig.root, at("aufs/layers", 2, "")));
+		assert_false(is_there(rig.root, at("aufs/mnt", 2, "")));
+	}
+	rig_close(&rig);
+}
+
+static void hostile_aufs(void **state)
+{
+	struct nacre_error err;
+	struct rig rig;
+	struct nc_view *view;
+	open_aufs(&rig, *state);
+	static const char *const lists[] = { "../../etc\n", "x\n", "\n..\n" };
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		put(&rig, at("aufs/layers", 2, ""), lists[i]);
+		assert_int_equal(rig.driver->ops->view(rig.driver, rig_id(2), &view, &err), NACRE_E_CORRUPT);
+	}
+	/* one that is not there */
+	put(&rig, at("aufs/layers", 2, ""), rig_id(9));
+	assert_done(rig.driver->ops->view(rig.driver, rig_id(2), &view, &err));
+	struct nc_view_file file;
+	assert_int_equal(view->ops->stat(view, "d/none", &file, &err), NACRE_E_CORRUPT);
+	nc_view_close(view);
+	assert_int_equal(unlinkat(rig.root, at("aufs/layers", 2, ""), 0), 0);
+	assert_int_equal(rig.driver->ops->view(rig.driver, rig_id(2), &view, &err), NACRE_E_CORRUPT);
+	put_link(rig.root, at("aufs/layers", 2, ""), rig_id(3));
+	assert_true(rig.driver->ops->view(rig.driver, rig_id(2), &view, &err) < 0);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	mounts = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
@@ -257,6 +393,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(overlay_read_only, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(hostile_overlay, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(vfs_containers, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(aufs_trees, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(aufs_does_not_write, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(hostile_aufs, scratch_make, scratch_drop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
