@@ -3,10 +3,18 @@
 #include "json_out.h"
 #include "listing.h"
 #include "mem.h"
+#include "out.h"
+#include "progress.h"
 #include "signals.h"
+#include "transfer.h"
+
+#include <string.h>
 
 static const struct option_spec options[] = {
 	OPTION_JSON,
+	{ .name = "tar", .arg = "FILE", .help = "write the changes as the tar of a layer (-: standard output)" },
+	{ .letter = 'q', .name = "quiet", .help = "no progress" },
+	OPTION_PROGRESS,
 	{ .name = NULL },
 };
 
@@ -37,16 +45,46 @@ static int on_change(void *ctx, char kind, const char *path)
 	return 0;
 }
 
-static int run(struct app *app, const struct args *args)
+static int write_tar(struct app *app, const struct args *args, const char *a, const char *b)
 {
-	struct diff diff = { .json = args_flag(args, "json") };
+	const char *path = args_text(args, "tar");
+	bool to_stdout = strcmp(path, "-") == 0;
+	struct nacre_progress hook;
+	struct progress *progress;
 	struct nacre_error err = { .code = 0 };
-	int code = app_open(app, APP_LOOK);
+	struct sink sink;
+	int code;
 
+	if (args_flag(args, "json"))
+		return app_usage(app, "--tar and --json exclude each other");
+	if (to_stdout && out_is_terminal())
+		return app_usage(app, "an archive is not written to a terminal; name a file, or redirect");
+	code = app_open(app, APP_LOOK);
 	if (code != EXIT_DONE)
 		return code;
-	code = nacre_diff(app->store, args->operands[0], args->operand_count > 1 ? args->operands[1] : NULL,
-			  on_change, &diff, &err);
+	code = sink_open(&sink, path);
+	if (code != 0)
+		return app_fail_write(app, to_stdout ? "standard output" : path, code);
+	progress = progress_new(progress_mode(args));
+	hook = progress_hook(progress);
+	code = nacre_diff_tar(app->store, a, b, sink_write, &sink, &hook, &err);
+	progress_free(progress, code >= 0);
+	return finish_sink(app, &sink, code, &err);
+}
+
+static int run(struct app *app, const struct args *args)
+{
+	const char *a = args->operands[0], *b = args->operand_count > 1 ? args->operands[1] : NULL;
+	struct diff diff = { .json = args_flag(args, "json") };
+	struct nacre_error err = { .code = 0 };
+	int code;
+
+	if (args_text(args, "tar"))
+		return write_tar(app, args, a, b);
+	code = app_open(app, APP_LOOK);
+	if (code != EXIT_DONE)
+		return code;
+	code = nacre_diff(app->store, a, b, on_change, &diff, &err);
 	if (code < 0)
 		return app_fail(app, code, &err);
 	if (diff.json)
@@ -59,8 +97,9 @@ const struct command cmd_diff = {
 	.operands = "A [B]",
 	.summary = "show what changed from one image to another",
 	.details = "A line each: A added, C changed, D deleted. Without B: what the topmost layer\n"
-		   "of A changed in what lies below it.",
-	.example = "nacre diff debian:11 debian:12",
+		   "of A changed in what lies below it. With --tar, a layer that makes B out of A.",
+	.example = "nacre diff debian:11 debian:12\n"
+		   "nacre diff --tar update.tar debian:11 debian:12",
 	.options = options,
 	.min = 1,
 	.max = 2,

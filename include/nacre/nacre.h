@@ -357,6 +357,11 @@ NACRE_API int nacre_cat(struct nacre_store *store, const char *image, const char
  * in what lies below it. Contents are compared where size is equal and times are not. */
 NACRE_API int nacre_diff(struct nacre_store *store, const char *a, const char *b,
 			 int (*fn)(void *ctx, char kind, const char *path), void *ctx, struct nacre_error *err);
+/* The same changes as the tar of a layer: laid over a (b NULL: over what lies below a's topmost layer) it gives b, with
+ * owners, times, attributes and hard links. pax, sorted, deleted files as ".wh.NAME"; equal trees give equal bytes. Times
+ * count here, so a file that was only touched is in it. */
+NACRE_API int nacre_diff_tar(struct nacre_store *store, const char *a, const char *b, nacre_sink sink, void *ctx,
+			     const struct nacre_progress *progress, struct nacre_error *err);
 
 /* --- mounts ---------------------------------------------------------------------------------------------------- */
 

@@ -9,12 +9,13 @@ struct diff {
 };
 
 /* Two streams compared as they come, however each is cut into blocks. */
-static int same_content(struct diff *diff, const char *path, bool *ret, struct nacre_error *err)
+static int same_content(struct nc_view *before, struct nc_view *after, const char *path, bool *ret,
+			struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *left = NULL, *right = NULL;
-	int code = diff->before->ops->content(diff->before, path, &left, err);
+	int code = before->ops->content(before, path, &left, err);
 	if (code >= 0)
-		code = diff->after->ops->content(diff->after, path, &right, err);
+		code = after->ops->content(after, path, &right, err);
 	if (code < 0)
 		return code;
 	const void *a = NULL, *b = NULL;
@@ -66,13 +67,14 @@ static bool sure_by_time(const struct nc_time *a, const struct nc_time *b)
 	return a->sec == b->sec && a->nsec == b->nsec && a->nsec != 0;
 }
 
-static int same(struct diff *diff, const char *path, const struct nc_entry *a, const struct nc_entry *b, bool *ret,
-		struct nacre_error *err)
+int nc_view_same(struct nc_view *before, struct nc_view *after, const char *path,
+		 const struct nc_view_file *const files[2], bool times, bool *ret, struct nacre_error *err)
 {
-	*ret = same_metadata(a, b);
+	const struct nc_entry *a = &files[0]->entry, *b = &files[1]->entry;
+	*ret = same_metadata(a, b) && (!times || (a->mtime.sec == b->mtime.sec && a->mtime.nsec == b->mtime.nsec));
 	if (!*ret || a->type != NC_ENTRY_FILE || a->size == 0 || sure_by_time(&a->mtime, &b->mtime))
 		return 0;
-	return same_content(diff, path, ret, err);
+	return same_content(before, after, path, ret, err);
 }
 
 static int compare(void *ctx, const char *path, const struct nc_view_file *const files[2], struct nacre_error *err)
@@ -83,7 +85,7 @@ static int compare(void *ctx, const char *path, const struct nc_view_file *const
 	if (!files[0])
 		return *path ? diff->fn(diff->ctx, 'A', path, err) : 0;
 	bool equal;
-	int code = same(diff, path, &files[0]->entry, &files[1]->entry, &equal, err);
+	int code = nc_view_same(diff->before, diff->after, path, files, false, &equal, err);
 	return code < 0 || equal ? code : diff->fn(diff->ctx, 'C', path, err);
 }
 

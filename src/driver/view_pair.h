@@ -12,4 +12,9 @@ int nc_view_pair_walk(struct nc_view *views[2], const char *path,
 				struct nacre_error *err),
 		      void *ctx, struct nacre_error *err);
 
+/* Whether what both views have at path, as the walk gives it, is the same by the rule of nc_view_diff; times: its time
+ * too. What files holds is no longer lent then. */
+int nc_view_same(struct nc_view *before, struct nc_view *after, const char *path,
+		 const struct nc_view_file *const files[2], bool times, bool *ret, struct nacre_error *err);
+
 #endif

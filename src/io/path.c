@@ -292,7 +292,9 @@ int nc_path_clean(const char *name, size_t len, char *ret, size_t *ret_len, stru
 			out = without_last_component(ret, out);
 			continue;
 		}
-		if (n > NAME_MAX)
+		/* the whiteout of a file whose name is as long as names can be */
+		size_t prefix = n > 4 && memcmp(component, ".wh.", 4) == 0 ? 4 : 0;
+		if (n - prefix > NAME_MAX)
 			return nc_fail(err, NACRE_E_BADDATA, 0, "a component of %zu bytes in path '%.*s...'", n,
 				       (int)(len < 60 ? len : 60), name);
 		if (++depth > CLEAN_DEPTH_MAX)

@@ -24,8 +24,8 @@ enum nc_path_flags {
 int nc_path_open(int root, const char *path, int oflags, unsigned flags);
 
 /* Lexical cleaning as Go's path.Clean on a rooted name: "./a//b/../c/" gives "a/c", "/" and "." give "". A ".." that
- * would leave the root is NACRE_E_BADDATA, as are an embedded NUL, a component over 255 bytes and a path over 4096
- * components or 65535 bytes. ret has room for len + 1 bytes. ret_len may be NULL. */
+ * would leave the root is NACRE_E_BADDATA, as are an embedded NUL, a component over 255 bytes (not counting the ".wh."
+ * before the name of a file that a layer deletes) and a path over 4096 components or 65535 bytes. ret has room for len + 1 bytes. ret_len may be NULL. */
 int nc_path_clean(const char *name, size_t len, char *ret, size_t *ret_len, struct nacre_error *err);
 
 /* Remove name below dirfd with everything in it. Follows nothing, crosses no mount (EBUSY, EXDEV are failures),

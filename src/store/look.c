@@ -1,4 +1,5 @@
 /* Looking inside images without mounting them: ls, cat, diff, through views. */
+#include "store/changes.h"
 #include "store/inner.h"
 #include "store/look.h"
 
@@ -191,19 +192,41 @@ static int open_below(struct nacre_store *store, const char *id, struct nc_view 
 	return nc_store_view(store, facts.parent, ret, err);
 }
 
+/* The two trees that nacre_diff compares; before stays NULL when a's layer lies on nothing. */
+static int open_pair(struct nacre_store *store, const char *a, const char *b, struct nc_view **ret_before,
+		     struct nc_view **ret_after, struct nacre_error *err)
+{
+	char id[NC_HEX_ID];
+	int code = nc_store_resolve_node(store, a, id, err);
+	if (code == 0 && b)
+		code = nc_store_view(store, id, ret_before, err);
+	else if (code == 0)
+		code = open_below(store, id, ret_before, err);
+	if (code == 0)
+		code = b ? nc_look_open(store, b, ret_after, err) : nc_store_view(store, id, ret_after, err);
+	return code;
+}
+
 int nacre_diff(struct nacre_store *store, const char *a, const char *b,
 	       int (*fn)(void *ctx, char kind, const char *path), void *ctx, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_view_auto) struct nc_view *before = NULL;
 	NC_CLEANUP(nc_view_auto) struct nc_view *after = NULL;
 	struct difference difference = { fn, ctx };
-	char id[NC_HEX_ID];
-	int code = nc_store_resolve_node(store, a, id, err);
-	if (code == 0 && b)
-		code = nc_store_view(store, id, &before, err);
-	else if (code == 0)
-		code = open_below(store, id, &before, err);
-	if (code == 0)
-		code = b ? nc_look_open(store, b, &after, err) : nc_store_view(store, id, &after, err);
+	int code = open_pair(store, a, b, &before, &after, err);
 	return code < 0 ? code : nc_view_diff(before, after, tell_difference, &difference, err);
+}
+
+int nacre_diff_tar(struct nacre_store *store, const char *a, const char *b, nacre_sink sink, void *ctx,
+		   const struct nacre_progress *progress, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_view_auto) struct nc_view *before = NULL;
+	NC_CLEANUP(nc_view_auto) struct nc_view *after = NULL;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	int code = open_pair(store, a, b, &before, &after, err);
+	if (code == 0)
+		code = nc_writer_callback(sink, ctx, &out, err);
+	if (code == 0)
+		code = nc_changes_tar(before, after, out, progress, NULL, err);
+	return code < 0 ? code : nc_writer_finish(out, err);
 }

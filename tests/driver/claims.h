@@ -13,6 +13,9 @@ int remove_id(void *ctx, const char *id, struct nacre_error *err);
 int count_id(void *ctx, const char *id, struct nacre_error *err);
 int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *err);
 
+/* The changes from tree a (0: nothing) to tree b, laid over a as layer made, must give b. */
+void prove_changes(unsigned a, unsigned b, unsigned made);
+
 void nothing(void **state);
 void every_type(void **state);
 void modes_and_owners(void **state);
@@ -48,6 +51,12 @@ void sparse(void **state);
 void wrong_content(void **state);
 void views(void **state);
 void differences(void **state);
+void changes_of_every_kind(void **state);
+void changes_of_nothing(void **state);
+void changes_within_a_second(void **state);
+void changes_of_opaque_directories(void **state);
+void changes_of_hard_links(void **state);
+void changes_of_other_files(void **state);
 void removal(void **state);
 void layers_127(void **state);
 void layers_500(void **state);

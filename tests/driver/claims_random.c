@@ -110,7 +110,7 @@ void random_layers(void **state)
 	const char *wanted = getenv("NACRE_TEST_STORIES");
 	unsigned stories = wanted ? (unsigned)atoi(wanted) : 60;
 	for (unsigned story = 1; story <= stories; story++) {
-		unsigned parent = 0;
+		unsigned parent = 0, made[6], count = 0;
 		for (unsigned i = 0; i < 6; i++) {
 			unsigned id = story * 100 + i;
 			dice = id;
@@ -156,6 +156,10 @@ void random_layers(void **state)
 			free(tree);
 			free(want);
 			free(mounted);
+			/* from any tree to any other, and from nothing */
+			made[count++] = id;
+			prove_changes(story % 7 ? made[roll(count)] : 0, id, story * 100 + 50 + 2 * i);
+			prove_changes(id, made[roll(count)], story * 100 + 51 + 2 * i);
 			parent = id;
 			layers++;
 		}

@@ -144,6 +144,26 @@ D /etc/old"
 	has "$(nacre diff app:1 one)" "A /a"
 }
 
+@test "changes as a layer, applied elsewhere" {
+	make_app app.tar
+	nacre load -q app.tar
+	nacre diff --tar changes.tar app:1
+	is "$(tar -tf changes.tar | paste -sd ' ')" "etc/.wh.old etc/motd etc/new" ||
+		is "$(tar -tf changes.tar | paste -sd ' ')" "etc/ etc/.wh.old etc/motd etc/new"
+	nacre diff --tar - app:1 | cmp - changes.tar
+	make_image docker one.tar --name one --file a=1 --file etc/motd=one
+	nacre load -q one.tar
+	nacre diff -q --tar one-to-app.tar one app:1
+	NACRE_ROOT=$work/other nacre load -q one.tar
+	parent=$(nacre inspect one | jq -r '.[0].layers[0].chain_id')
+	made=$(NACRE_ROOT=$work/other nacre graph register -q --parent "$parent" <one-to-app.tar)
+	NACRE_ROOT=$work/other nacre ls -R --json "$made" >made.json
+	nacre ls -R --json app:1 | cmp - made.json
+	fails 64 nacre diff --json --tar x app:1
+	fails 2 nacre diff --tar x missing
+	refute test -e x
+}
+
 @test "names that would drive a terminal do not" {
 	make_image docker bad.tar --name bad:1 --hex-file 1b5b33316d726564=x --hex-file ff=y --file $'t=a\033[31mb' \
 		--by $'RUN \033]0;title\007'

@@ -352,6 +352,11 @@ static void cleaning_limits(void **state)
 	assert_int_equal(nc_path_clean(name, 256, got, &len, &err), NACRE_E_BADDATA);
 	memcpy(name + 256, "/../y", 5);		/* also when it goes away again */
 	assert_int_equal(nc_path_clean(name, 261, got, &len, &err), NACRE_E_BADDATA);
+	/* a whiteout is longer than what it deletes */
+	memcpy(name, ".wh.", 4);
+	memset(name + 4, 'x', 300);
+	assert_done(nc_path_clean(name, 259, got, &len, &err));
+	assert_int_equal(nc_path_clean(name, 260, got, &len, &err), NACRE_E_BADDATA);
 	memset(name, '/', sizeof name);
 	assert_done(nc_path_clean(name, 65535, got, &len, &err));
 	assert_int_equal(len, 0);
