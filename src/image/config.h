@@ -58,6 +58,12 @@ struct nc_v1_image {
 	char **container_cmd;	/* ends with NULL */
 };
 int nc_v1_image_parse(const char *bytes, size_t len, struct nc_v1_image **ret, struct nacre_error *err);
+/* The same as the graph of 2015 reads it from its own disk: what trails the JSON is ignored, of equal keys the later wins.
+ * ret_used (may be NULL): how many bytes the JSON takes. */
+int nc_v1_image_read(const char *bytes, size_t len, struct nc_v1_image **ret, size_t *ret_used,
+		     struct nacre_error *err);
+/* The parent that a damaged description still names: given, NULL when it does not (or memory is short). */
+char *nc_v1_parent_of(const char *bytes, size_t len);
 void nc_v1_image_free(struct nc_v1_image *image);
 NC_DEFINE_CLEANUP(nc_v1_image_auto, struct nc_v1_image *, nc_v1_image_free)
 

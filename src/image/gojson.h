@@ -17,6 +17,10 @@
 #define NC_JSON_DEPTH_MAX 64
 #define NC_JSON_VALUES_MAX (1u << 18)
 int nc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nacre_error *err);
+/* The first value of a text, as Go's decoder takes it from a stream: what trails it is ignored, of equal keys the later
+ * wins. ret_used (may be NULL): how many bytes it takes. */
+int nc_json_parse_first(const char *text, size_t len, const char *what, json_t **ret, size_t *ret_used,
+			struct nacre_error *err);
 NC_DEFINE_CLEANUP(nc_json_auto, json_t *, json_decref)
 
 int nc_gojson_string(struct nc_buf *buf, const char *text, size_t len, struct nacre_error *err);

@@ -45,7 +45,8 @@ static int check_limits(const char *text, size_t len, const char *what, struct n
 	return 0;
 }
 
-int nc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nacre_error *err)
+static int parse(const char *text, size_t len, const char *what, size_t flags, json_t **ret, size_t *ret_used,
+		 struct nacre_error *err)
 {
 	if (len > NC_JSON_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "%s: %zu bytes of JSON, more than %u", what, len, NC_JSON_MAX);
@@ -55,7 +56,7 @@ int nc_json_parse(const char *text, size_t len, const char *what, json_t **ret, 
 	if (code < 0)
 		return code;
 	json_error_t bad;
-	json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &bad);
+	json_t *value = json_loadb(text, len, flags, &bad);
 	if (!value && json_error_code(&bad) == json_error_out_of_memory)
 		return nc_nomem(err);
 	if (!value) {
@@ -67,5 +68,18 @@ int nc_json_parse(const char *text, size_t len, const char *what, json_t **ret, 
 			       bad.position);
 	}
 	*ret = value;
+	if (ret_used)
+		*ret_used = (size_t)bad.position;	/* jansson tells it there, where all is well */
 	return 0;
+}
+
+int nc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nacre_error *err)
+{
+	return parse(text, len, what, JSON_REJECT_DUPLICATES, ret, NULL, err);
+}
+
+int nc_json_parse_first(const char *text, size_t len, const char *what, json_t **ret, size_t *ret_used,
+			struct nacre_error *err)
+{
+	return parse(text, len, what, JSON_DISABLE_EOF_CHECK, ret, ret_used, err);
 }

@@ -41,7 +41,7 @@ static int add_history(struct nc_buf *buf, const struct nc_v1_layer *layer, stru
 {
 	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
 	char created[40];
-	int code = nc_v1_image_parse(layer->json, layer->json_len, &image, err);
+	int code = nc_v1_image_read(layer->json, layer->json_len, &image, NULL, err);
 	if (code < 0)
 		return code;
 	nc_gotime_text(NC_GOTIME_ZERO, 0, created);
@@ -218,20 +218,30 @@ static int rewrite(struct nc_buf *buf, const char *text, const json_t *object, c
 	return add_members(buf, members, kept, err);
 }
 
+/* Whether the text can be taken apart member by member: no key is there twice, in whatever case. */
+static bool is_plain(const char *text, size_t len)
+{
+	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
+	return nc_v1_image_parse(text, len, &image, NULL) == 0;
+}
+
 /* The JSON as the rewriting takes it: ret_text (given) and parsed. */
 static int normalise(const struct nc_v1_layer *top, char **ret_text, json_t **ret, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_json_auto) json_t *object = NULL;
 	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
 	NC_AUTO_BUF struct nc_buf buf = NC_BUF_INIT(NC_JSON_MAX);
-	int code = nc_json_parse(top->json, top->json_len, "v1 image", &object, err);
+	size_t used;
+	int code = nc_v1_image_read(top->json, top->json_len, &image, &used, err);
 	if (code == 0)
-		code = nc_v1_image_parse(top->json, top->json_len, &image, err);
+		code = nc_json_parse_first(top->json, used, "v1 image", &object, NULL, err);
 	if (code < 0)
 		return code;
-	bool again = version_before_1_8_3(image->docker_version);
+	bool again = version_before_1_8_3(image->docker_version) || !is_plain(top->json, used);
+	if (again)
+		nc_v1_last_wins(object);
 	code = again ? nc_v1_encode(&buf, object, NC_V1_DOCKER_1_10, err)
-		     : nc_buf_add(&buf, top->json, top->json_len, err);
+		     : nc_buf_add(&buf, top->json, used, err);
 	if (code == 0 && again) {
 		json_decref(NC_GIVE(object));
 		code = nc_json_parse(buf.data, buf.len, "v1 image", &object, err);

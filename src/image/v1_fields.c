@@ -92,6 +92,31 @@ int nc_v1_find(const json_t *object, const char *where, const char *key, const j
 	return 0;
 }
 
+static void keep_last(json_t *object, const struct field *fields)
+{
+	for (const struct field *field = fields; field->key; field++) {
+		const char *name, *last = NULL;
+		json_t *value;
+		void *next;
+		json_object_foreach(object, name, value)
+			if (nc_key_folds(name, field->key))
+				last = name;
+		json_object_foreach_safe(object, next, name, value)
+			if (name != last && nc_key_folds(name, field->key))
+				json_object_del(object, name);
+	}
+}
+
+void nc_v1_last_wins(json_t *image)
+{
+	const char *name;
+	json_t *value;
+	keep_last(image, image_fields);
+	json_object_foreach(image, name, value)
+		if (nc_key_folds(name, "config") || nc_key_folds(name, "container_config"))
+			keep_last(value, config_fields);
+}
+
 static bool is_text_or_null(const json_t *value)
 {
 	return json_is_string(value) || json_is_null(value);

@@ -14,6 +14,9 @@ enum nc_v1_dialect { NC_V1_GRAPH, NC_V1_DOCKER_1_10 };
  * alone are NACRE_E_BADDATA: Go would take the later one, other readers the first. where as in field.h. */
 int nc_v1_find(const json_t *object, const char *where, const char *key, const json_t **ret, struct nacre_error *err);
 
+/* Leaves of known keys that differ by case alone only the last, as Go's decoder does. */
+void nc_v1_last_wins(json_t *image);
+
 /* Whether Go would decode this into its structure: every field that is known has its type. */
 int nc_v1_check(const json_t *image, struct nacre_error *err);
 /* Checks, and appends what Go would encode, without a final newline. */

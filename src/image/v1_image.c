@@ -116,12 +116,9 @@ static int take_command(const json_t *document, struct nc_v1_image *image, struc
 	return nc_field_words(exact, NC_V1_WHERE "container_config.", "Cmd", &image->container_cmd, err);
 }
 
-int nc_v1_image_parse(const char *bytes, size_t len, struct nc_v1_image **ret, struct nacre_error *err)
+static int make_image(const json_t *document, struct nc_v1_image **ret, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_json_auto) json_t *document = NULL;
-	int code = nc_json_parse(bytes, len, "v1 image", &document, err);
-	if (code == 0)
-		code = nc_v1_check(document, err);
+	int code = nc_v1_check(document, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = nc_zalloc(sizeof *image);
@@ -140,6 +137,34 @@ int nc_v1_image_parse(const char *bytes, size_t len, struct nc_v1_image **ret, s
 		return code;
 	*ret = NC_GIVE(image);
 	return 0;
+}
+
+int nc_v1_image_parse(const char *bytes, size_t len, struct nc_v1_image **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_json_auto) json_t *document = NULL;
+	int code = nc_json_parse(bytes, len, "v1 image", &document, err);
+	return code < 0 ? code : make_image(document, ret, err);
+}
+
+int nc_v1_image_read(const char *bytes, size_t len, struct nc_v1_image **ret, size_t *ret_used,
+		     struct nacre_error *err)
+{
+	NC_CLEANUP(nc_json_auto) json_t *document = NULL;
+	int code = nc_json_parse_first(bytes, len, "v1 image", &document, ret_used, err);
+	if (code < 0)
+		return code;
+	nc_v1_last_wins(document);
+	return make_image(document, ret, err);
+}
+
+char *nc_v1_parent_of(const char *bytes, size_t len)
+{
+	NC_CLEANUP(nc_json_auto) json_t *document = NULL;
+	struct nc_digest digest;
+	if (nc_json_parse_first(bytes, len, "v1 image", &document, NULL, NULL) < 0)
+		return NULL;
+	const char *parent = json_string_value(json_object_get(document, "parent"));
+	return parent && nc_digest_from_hex_id(parent, &digest, NULL) == 0 ? nc_strdup(parent) : NULL;
 }
 
 void nc_v1_image_free(struct nc_v1_image *image)
