@@ -93,6 +93,8 @@ int app_open(struct app *app, enum app_need need)
 		make_parents(app->root);
 	if (need != APP_MAKE)
 		options.flags = NACRE_OPEN_NOCREATE;
+	if (need == APP_LOOK || need == APP_LOOK_OR_NONE)
+		options.flags |= NACRE_OPEN_AS_IT_IS;
 	code = nacre_store_open(app->root, &options, &app->store, &err);
 	if ((code == NACRE_E_DENIED || code == NACRE_E_IO) && (need == APP_LOOK || need == APP_LOOK_OR_NONE)) {
 		/* what cannot be written can perhaps be read */

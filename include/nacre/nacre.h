@@ -119,6 +119,7 @@ enum nacre_open_flags {
 	NACRE_OPEN_READONLY = 1,	/* write nothing, not even locks; works on a read-only file system */
 	NACRE_OPEN_NOCREATE = 2,	/* a directory that is no store is NACRE_E_NOTFOUND rather than made one */
 	NACRE_OPEN_NOSYNC = 4,		/* never sync: for throw-away stores only; a power cut may lose all of it */
+	NACRE_OPEN_AS_IT_IS = 8,	/* a root of Docker's is opened for reading only rather than adopted */
 };
 
 /* Option structs begin with their own size, set by the caller; zero in all other fields means the default. */
@@ -129,14 +130,17 @@ struct nacre_open_options {
 					 * existing one: NULL, or the driver it was made with (else INVALID) */
 };
 
-/* Open a store, making it when the directory is missing or empty.
+/* Open a store, making it when the directory is missing or empty. A root directory of Docker 1.6 to 1.9 (drivers vfs,
+ * overlay, btrfs, aufs) is a store too: opened for reading it is left as it is to the byte, with the names of its
+ * repositories-<driver>; opened for writing it is adopted, its names are copied, and nothing of Docker's is changed.
  *
  * root    path of the directory. Its parents must exist. Becomes 0700.
  * options may be NULL.
  * ret     given; nacre_store_close().
  * fails   NACRE_E_NOTFOUND     NOCREATE or READONLY and there is no store
  *         NACRE_E_INVALID      a directory with other things in it; another driver than the store's
- *         NACRE_E_UNSUPPORTED  a newer layout; a driver that this machine cannot run (the message says why)
+ *         NACRE_E_UNSUPPORTED  a newer layout; a driver that this machine cannot run (the message says why); a root of
+ *                              Docker's with devicemapper or zfs, or (writing) one that a later Docker has taken over
  *         NACRE_E_DENIED       the directory belongs to another user
  *         NACRE_E_CORRUPT      nacre.json cannot be read
  * A memory store (driver "memory") belongs to one handle, uses its root only while it is open, and leaves it empty.

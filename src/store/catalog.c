@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define FILE_NAME "catalog.db"
-#define VERSION 1
+#define VERSION 2
 #define BUSY_MS 120000
 /* So often is a catalog built anew before that is an error. */
 #define ATTEMPTS_MAX 5
@@ -35,7 +35,9 @@ static const char schema[] =
 	" created_nsec INTEGER NOT NULL, size INTEGER NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX node_parent ON node(parent, id) WHERE parent <> '';"
 	"CREATE INDEX node_diff_id ON node(diff_id, id) WHERE diff_id <> '';"
-	"CREATE INDEX node_created ON node(created DESC, created_nsec DESC, id) WHERE kind & 6;"
+	"CREATE INDEX node_created ON node(created DESC, created_nsec DESC, id) WHERE kind & 14;"
+	"CREATE INDEX node_old ON node(parent, id) WHERE kind & 4;"
+	"CREATE INDEX node_damaged ON node(parent) WHERE kind & 8;"
 	"CREATE TABLE name(name TEXT PRIMARY KEY, id TEXT NOT NULL, manifest TEXT NOT NULL, list TEXT NOT NULL)"
 	" WITHOUT ROWID;"
 	"CREATE INDEX name_id ON name(id, name);"
@@ -45,7 +47,7 @@ static const char schema[] =
 	"CREATE INDEX blob_image ON blob(image);"
 	"CREATE TABLE member(layer TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(layer, image)) WITHOUT ROWID;"
 	"CREATE INDEX member_image ON member(image);"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 2;";
 
 #define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
 
@@ -70,7 +72,7 @@ enum telling {
 static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_NODE] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id = ?1",
 	[NC_ASK_PREFIX] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6",
-	[NC_ASK_PREFIX_IMAGES] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 AND kind & 6 ORDER BY id LIMIT 6",
+	[NC_ASK_PREFIX_IMAGES] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 AND kind & 14 ORDER BY id LIMIT 6",
 	[NC_ASK_NODES] = "SELECT " NODE_COLUMNS " FROM node n ORDER BY n.id",
 	[NC_ASK_HEADS] = "SELECT " NODE_COLUMNS " FROM node n WHERE NOT EXISTS (SELECT 1 FROM node c WHERE"
 			 " c.parent = n.id AND c.parent <> '') ORDER BY n.id",
@@ -78,9 +80,18 @@ static const char *const texts[STATEMENT_COUNT] = {
 		"SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
 	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
 	[NC_ASK_IMAGES] =
-		"SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR"
+		"SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 14 AND (n.kind & 10 OR"
 		" EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
 		" c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
+	/* downwards from those whose parent is of another kind or none: who is not met hangs on itself or on nothing */
+	[NC_ASK_LOST] =
+		"WITH RECURSIVE down(id) AS (SELECT n.id FROM node n WHERE n.kind & 4 AND (n.parent = '' OR EXISTS"
+		" (SELECT 1 FROM node p WHERE p.id = n.parent AND NOT p.kind & 4))"
+		" UNION SELECT n.id FROM down JOIN node n ON n.parent = down.id WHERE n.kind & 4)"
+		" SELECT n.id FROM node n WHERE n.kind & 4 AND n.id NOT IN (SELECT id FROM down) AND"
+		" NOT EXISTS (SELECT 1 FROM name WHERE name.id = n.id) AND"
+		" EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> '') ORDER BY n.id",
+	[NC_ASK_ADRIFT] = "SELECT id FROM node WHERE kind & 8 AND parent = '' LIMIT 1",
 	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
 	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
 	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",

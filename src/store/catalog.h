@@ -29,8 +29,11 @@ enum nc_question {
 	NC_ASK_HEADS,		/*                     | node columns, by id */
 	NC_ASK_CHILDREN,	/* parent              | node columns, by id */
 	NC_ASK_OTHER_CHILD,	/* parent, not this one | id; at most one */
-	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, and nodes
-				 *                       of 2015 that have a name or no child */
+	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, nodes of
+				 *                       2015 that have a name or no child, and what is damaged */
+	NC_ASK_LOST,		/*                     | id; nodes of 2015 whose ancestors end nowhere, and that are
+				 *                       not among the images */
+	NC_ASK_ADRIFT,		/*                     | id; at most one: damaged, and its parent is not known */
 	NC_ASK_BY_DIFF_ID,	/* digest              | id; at most one */
 	NC_ASK_BY_DOCUMENT,	/* digest              | id; all images that keep the document */
 	NC_ASK_NAMES,		/* id                  | name, manifest, index; by name */

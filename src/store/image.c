@@ -165,7 +165,7 @@ static int read_documents(struct nacre_store *store, struct image *image, bool l
 	int there = read_first(store, image, &first, err);
 	if (there < 0)
 		return there;
-	int code = nc_node_read(store->graph, image->face.id, &facts, err);
+	int code = nc_node_look(store, image->face.id, &facts, err);
 	if (code == 0)
 		code = read_digests(store, image, &facts, there ? &first : NULL, err);
 	if (code == 0 && there)
@@ -188,6 +188,26 @@ static int read_documents(struct nacre_store *store, struct image *image, bool l
 
 /* --- layers ----------------------------------------------------------------------------------------------------- */
 
+/* A chain that ends in nothing, or never, or in what cannot be read. */
+static int check_chain(const struct image *image, const char *top, const struct nc_rows *rows, struct nacre_error *err)
+{
+	const char *id = image->face.id;
+	for (size_t i = 0; i < rows->count; i++)
+		if (nc_rows_number(rows, i, NC_COL_KIND) & NC_NODE_DAMAGED)
+			return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: node %.12s below it is damaged", id,
+				       nc_rows_text(rows, i, NC_COL_ID));
+	const char *last = rows->count ? nc_rows_text(rows, rows->count - 1, NC_COL_ID) : id;
+	const char *missing = rows->count ? nc_rows_text(rows, rows->count - 1, NC_COL_PARENT) : top;
+	if (!*missing)
+		return 0;
+	if (rows->count > NC_DEPTH_MAX)
+		return nc_fail(err, NACRE_E_CORRUPT, 0,
+			       "image %.12s: node %.12s has more than %d ancestors, or is its own", id, id,
+			       NC_DEPTH_MAX);
+	return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: a layer is missing: %.12s, the parent of %.12s", id,
+		       missing, last);
+}
+
 /* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed
  * over. */
 static int read_layers(struct nacre_store *store, struct image *image, const char *top, struct nacre_error *err)
@@ -196,8 +216,9 @@ static int read_layers(struct nacre_store *store, struct image *image, const cha
 	int code = nc_catalog_ask(store->catalog, NC_ASK_CHAIN, top, NULL, &rows, err);
 	if (code < 0)
 		return code;
-	if (*top && (!rows.count || *nc_rows_text(&rows, rows.count - 1, NC_COL_PARENT)))
-		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: a layer is missing", image->face.id);
+	code = check_chain(image, top, &rows, err);
+	if (code < 0)
+		return code;
 	image->layers = nc_realloc_array(NULL, rows.count, sizeof *image->layers);
 	if (!image->layers)
 		return nc_nomem(err);
@@ -321,7 +342,7 @@ static int read_v1(struct nacre_store *store, const char *id, struct nc_v1_image
 	NC_AUTO_FREE char *json = NULL;
 	size_t len;
 	int code = nc_node_file(store, id, "json", NC_DOCUMENT_MAX, &json, &len, err);
-	return code < 0 ? code : nc_v1_image_parse(json, len, ret, err);
+	return code < 0 ? code : nc_v1_image_read(json, len, ret, NULL, err);
 }
 
 static int read_v1_line(struct nacre_store *store, struct image *image, const struct nc_rows *rows, size_t row,
@@ -392,7 +413,7 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 		  struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	int code = nc_node_look_brief(store, id, &facts, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(image_auto) struct image *image = nc_zalloc(sizeof *image);

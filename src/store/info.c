@@ -1,11 +1,13 @@
 /* What a store is made of, and what it could be made of. */
 #include "store/inner.h"
+#include "store/old_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -106,9 +108,19 @@ int nacre_drivers_each(const char *root, void (*fn)(void *ctx, const char *drive
 	int code = open_nearest(root, &dir, err);
 	if (code < 0)
 		return code;
+	/* probing writes; such a root has its driver already, and is not to be changed by a question */
+	char old[NC_DRIVER_NAME] = "";
+	struct stat st;
+	if (fstatat(dir, "nacre.json", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		nc_old_root_find(dir, NULL, old, NULL);
 	for (const struct nc_driver_ops *const *ops = nc_drivers; *ops; ops++) {
 		struct nacre_error why = { 0 };
-		code = (*ops)->probe(dir, &why);
+		if (!*old)
+			code = (*ops)->probe(dir, &why);
+		else if (strcmp(old, (*ops)->name) != 0)
+			code = nc_fail(&why, NACRE_E_INVALID, 0, "it is a root of Docker's with the driver %s", old);
+		else
+			code = 0;
 		fn(ctx, (*ops)->name, code < 0 ? why.msg : NULL);
 	}
 	return 0;

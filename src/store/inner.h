@@ -35,6 +35,8 @@ struct nacre_store {
 	struct nc_catalog *catalog;
 	bool readonly, durable;
 	bool ephemeral;			/* the memory driver: nothing outlives the handle */
+	bool adopted;			/* it was a root of Docker's: what has no node is not ours */
+	struct nc_old_names *old_names;	/* it still is one (read-only): its names; else NULL */
 	int alive;			/* ephemeral: holds the lock that keeps others out */
 	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
 };
@@ -70,6 +72,7 @@ enum nc_node_kind {
 	NC_NODE_LAYER = 1,		/* has a layer */
 	NC_NODE_IMAGE = 2,		/* has a config */
 	NC_NODE_V1 = 4,			/* of 2015: no config, and its ID is not the chain ID */
+	NC_NODE_DAMAGED = 8,		/* cannot be read; alone, but for the parent where that is still known */
 };
 
 /* What the catalog knows about a node. */
@@ -96,6 +99,11 @@ int nc_node_open(struct nacre_store *store, const char *id, int *ret_fd, struct 
 int nc_node_read(int graph, const char *id, struct nc_node_facts *ret, struct nacre_error *err);
 /* The facts that need no look at documents: faster. */
 int nc_node_read_brief(int graph, const char *id, struct nc_node_facts *ret, struct nacre_error *err);
+/* The same of a node of the store. Whether a node of 2015 without a record has a layer, only the driver knows. */
+int nc_node_look(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err);
+int nc_node_look_brief(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err);
+/* What is still known of a node that nc_node_look found damaged. */
+int nc_node_salvage(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err);
 /* A small file of a node, whole. */
 int nc_node_file(struct nacre_store *store, const char *id, const char *file, size_t max, char **ret, size_t *ret_len,
 		 struct nacre_error *err);

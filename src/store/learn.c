@@ -20,12 +20,8 @@ void nc_catalog_let_go(int locks)
 /* What is damaged stays visible by its ID, so that it can be looked at and deleted. */
 static int read_node(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
 {
-	int code = nc_node_read(store->graph, id, ret, err);
-	if (code != NACRE_E_CORRUPT)
-		return code;
-	memcpy(ret->id, id, NC_HEX_ID);
-	ret->size = -1;
-	return 0;
+	int code = nc_node_look(store, id, ret, err);
+	return code == NACRE_E_CORRUPT ? nc_node_salvage(store, id, ret, err) : code;
 }
 
 static int learn_node(struct nacre_store *store, const char *id, struct nacre_error *err)
@@ -107,7 +103,7 @@ int nc_catalog_fill(struct nacre_store *store, struct nc_catalog *catalog, struc
 	int code = store->graph < 0 ? 0 : nc_dir_each(store->graph, fill_node, &fill, err);
 	if (code == 0)
 		code = nc_catalog_put_members(catalog, err);
-	if (code == 0 && store->names >= 0)
+	if (code == 0 && (store->names >= 0 || store->old_names))
 		code = nc_names_each(store, fill_name, &fill, err);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* Lists of images, filtered as docker and podman filter them. */
 #include "image/gojson.h"
 #include "store/inner.h"
+#include "store/old_root.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static int moment_of(struct nacre_store *store, const char *what, struct moment 
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	int code = nc_store_resolve(store, what, id, NULL, err);
 	if (code == 0)
-		code = nc_node_read_brief(store->graph, id, &facts, err);
+		code = nc_node_look_brief(store, id, &facts, err);
 	if (code == 0)
 		*ret = (struct moment){ facts.created, facts.created_nsec };
 	return code;
@@ -209,6 +210,44 @@ static int note_damage(struct nacre_image_list *list, const struct nacre_error *
 	return 0;
 }
 
+/* What no image leads to, because its ancestors go in a circle or end in nothing. */
+static int note_lost(struct nacre_store *store, struct nacre_image_list *list, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	int code = nc_catalog_ask(store->catalog, NC_ASK_LOST, NULL, NULL, &rows, err);
+	for (size_t i = 0; code == 0 && i < rows.count; i++) {
+		struct nacre_image *image = NULL;
+		struct nacre_error why = { 0 };
+		int read = nc_image_read(store, nc_rows_text(&rows, i, 0), true, &image, &why);
+		nacre_image_free(image);
+		if (read == NACRE_E_CORRUPT)
+			code = note_damage(list, &why, err);
+		else if (read == NACRE_E_NOMEM)
+			code = nc_nomem(err);
+	}
+	return code;
+}
+
+/* Names that a root of 2015 has and that cannot be names here, as sentences. */
+static int note_left_out(struct nacre_store *store, struct nacre_image_list *list, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	int code = 0;
+	if (store->old_names)
+		text = nc_strdup(nc_buf_text(&store->old_names->left_out));
+	else if (store->adopted)
+		nc_file_read(store->root, NC_LEFT_OUT, NC_DOCUMENT_MAX, &text, &len, NULL);
+	char *rest = NULL;
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; code == 0 && line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		struct nacre_error why;
+		nc_fail(&why, NACRE_E_CORRUPT, 0, "%s", line);
+		code = note_damage(list, &why, err);
+	}
+	return code;
+}
+
 int nacre_image_list(struct nacre_store *store, const struct nacre_list_options *options,
 		     struct nacre_image_list **ret, struct nacre_error *err)
 {
@@ -240,6 +279,10 @@ int nacre_image_list(struct nacre_store *store, const struct nacre_list_options 
 			nacre_image_free(image);
 		}
 	}
+	if (code == 0)
+		code = note_lost(store, list, err);
+	if (code == 0)
+		code = note_left_out(store, list, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(list);

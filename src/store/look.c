@@ -186,7 +186,7 @@ static int open_below(struct nacre_store *store, const char *id, struct nc_view 
 	int code = nc_node_tree(store, id, tree, err);
 	if (code < 0 || !*tree)
 		return code;
-	code = nc_node_read_brief(store->graph, tree, &facts, err);
+	code = nc_node_look_brief(store, tree, &facts, err);
 	if (code < 0 || !*facts.parent)
 		return code;
 	return nc_store_view(store, facts.parent, ret, err);

@@ -117,7 +117,7 @@ int nacre_node_size(struct nacre_store *store, const char *id, uint64_t *ret, st
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	int code = nc_store_resolve_id(store, id, full, err);
 	if (code == 0)
-		code = nc_node_read_brief(store->graph, full, &facts, err);
+		code = nc_node_look_brief(store, full, &facts, err);
 	if (code < 0)
 		return code;
 	if (facts.size >= 0) {

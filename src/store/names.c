@@ -2,6 +2,7 @@
 #include "image/gojson.h"
 #include "io/path.h"
 #include "store/inner.h"
+#include "store/old_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,9 +116,22 @@ static int open_place(struct nacre_store *store, const char *path)
 				: nc_path_open(store->names, path, O_RDONLY | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
 }
 
+/* The names of a root of 2015 that was not adopted. */
+static int read_old(struct nacre_store *store, const char *full, struct nc_name_target *ret, struct nacre_error *err)
+{
+	const struct nc_old_name *name = nc_old_names_find(store->old_names, full);
+	if (!name)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "nothing is named '%s'", full);
+	*ret = (struct nc_name_target){ 0 };
+	memcpy(ret->id, name->id, NC_HEX_ID);
+	return 0;
+}
+
 int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_target *ret, struct nacre_error *err)
 {
 	struct place place;
+	if (store->old_names)
+		return read_old(store, full, ret, err);
 	int code = place_of(full, &place, err);
 	if (code < 0)
 		return code;
@@ -267,12 +281,27 @@ static int visit(void *ctx, const char *name, struct nacre_error *err)
 	return walk->fn(walk->ctx, full, &target, err);
 }
 
+static int each_old(const struct nc_old_names *names,
+		    int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err),
+		    void *ctx, struct nacre_error *err)
+{
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < names->count; i++) {
+		struct nc_name_target target = { 0 };
+		memcpy(target.id, names->list[i].id, NC_HEX_ID);
+		code = fn(ctx, names->list[i].full, &target, err);
+	}
+	return code;
+}
+
 int nc_names_each(struct nacre_store *store,
 		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
 			    struct nacre_error *err),
 		  void *ctx, struct nacre_error *err)
 {
 	struct walk walk = { .store = store, .fn = fn, .ctx = ctx };
+	if (store->old_names)
+		return each_old(store->old_names, fn, ctx, err);
 	int code = push(&walk, "", ".", err);
 	while (code == 0 && walk.count) {
 		NC_AUTO_FREE char *path = walk.waiting[--walk.count];

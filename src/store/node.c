@@ -33,6 +33,8 @@ static int open_node(int graph, const char *id, int *ret_fd, struct nacre_error 
 	int code = graph < 0 ? NACRE_E_NOTFOUND : nc_dir_open(graph, id, ret_fd, err);
 	if (code == NACRE_E_NOTFOUND)
 		return nc_fail(err, code, 0, "no node has the ID %s", id);
+	if (code < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "node %.12s: 'graph/%s' is no directory", id, id);
 	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
 }
 
@@ -70,37 +72,69 @@ static bool exists(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Docker 1.9 says it in a file; a digest is the ID that it spells. The file wins. 1: ret is set. */
+static int read_parent(int dir, char *ret, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *text = NULL;
+	size_t len;
+	int code = nc_file_read(dir, "parent", NC_DIGEST_TEXT, &text, &len, err);
+	if (code == NACRE_E_NOTFOUND)
+		return 0;
+	if (code == NACRE_E_NOMEM || code == NACRE_E_IO)
+		return code;
+	const char *at = text ? text : "";
+	at += strspn(at, " \t\r\n");
+	if (strncmp(at, "sha256:", 7) == 0)
+		at += 7;
+	size_t digits = strcspn(at, " \t\r\n");
+	if (code == 0 && !digits && strlen(text) == len)
+		return 0;
+	if (code < 0 || strlen(text) != len || digits != NC_HEX_ID - 1 || at[digits + strspn(at + digits, " \t\r\n")])
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "its file 'parent' is damaged");
+	memcpy(ret, at, NC_HEX_ID - 1);
+	ret[NC_HEX_ID - 1] = '\0';
+	return nc_id_valid(ret) ? 1 : nc_fail(err, NACRE_E_CORRUPT, 0, "its file 'parent' is damaged");
+}
+
 static int read_description(int dir, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *json = NULL;
 	size_t len;
-	int code = nc_file_read(dir, "json", NC_DOCUMENT_MAX, &json, &len, err);
+	struct nacre_error why = { 0 };
+	int code = nc_file_read(dir, "json", NC_DOCUMENT_MAX, &json, &len, &why);
 	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
 	if (code == 0)
-		code = nc_v1_image_parse(json, len, &image, err);
+		code = nc_v1_image_read(json, len, &image, NULL, &why);
+	if (code == NACRE_E_NOMEM || code == NACRE_E_IO)
+		return nc_fail(err, code, why.sys, "%s", why.msg);
 	if (code < 0)
-		return code == NACRE_E_NOMEM || code == NACRE_E_IO
-			       ? code
-			       : nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged");
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged: %s", why.msg);
 	if (*image->id && strcmp(image->id, id) != 0)
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json has the ID %.64s", image->id);
 	if (*image->parent && !nc_id_valid(image->parent))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json has the parent '%.64s'", image->parent);
-	strcpy(ret->parent, image->parent);
+	code = read_parent(dir, ret->parent, err);
+	if (code < 0)
+		return code;
+	if (code == 0)
+		strcpy(ret->parent, image->parent);
 	ret->created = image->created_sec;
 	ret->created_nsec = image->created_nsec;
 	return 0;
 }
 
-/* Missing is -1, as is what is no plain decimal number. */
+/* Missing is -1, as is what is no plain decimal number, white space around it aside. */
 static int64_t read_size(int dir)
 {
 	NC_AUTO_FREE char *text = NULL;
 	size_t len;
-	if (nc_file_read(dir, "layersize", 32, &text, &len, NULL) < 0 || !len || len > 18 ||
-	    strspn(text, "0123456789") != len)
+	if (nc_file_read(dir, "layersize", 64, &text, &len, NULL) < 0 || strlen(text) != len)
 		return -1;
-	return strtoll(text, NULL, 10);
+	const char *at = text + strspn(text, " \t\r\n");
+	size_t digits = strspn(at, "0123456789");
+	if (!digits || digits > 18 || at[digits + strspn(at + digits, " \t\r\n")])
+		return -1;
+	return strtoll(at, NULL, 10);
 }
 
 static int read_diff_id(int dir, char *ret, struct nacre_error *err)
@@ -239,13 +273,76 @@ int nc_node_read_brief(int graph, const char *id, struct nc_node_facts *ret, str
 	return read_facts(graph, id, true, ret, err);
 }
 
+/* Every node that Docker's graph held has a tree, with a record or (before Docker 1.8) without. */
+static int settle_old(struct nacre_store *store, struct nc_node_facts *facts, struct nacre_error *err)
+{
+	if (!(facts->kind & NC_NODE_V1) || *facts->diff_id)
+		return 0;
+	int there = store->driver->ops->has(store->driver, facts->id, err);
+	if (there < 0)
+		return nc_wrap(err, there, "node %.12s", facts->id);
+	if (there)
+		facts->kind |= NC_NODE_LAYER;
+	else if (!nc_node_exists(store, facts->id))
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", facts->id);
+	else if (facts->kind & NC_NODE_LAYER || facts->size != 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "node %.12s: the driver %s has no tree of it", facts->id,
+			       store->driver->ops->name);
+	return 0;
+}
+
+static int look(struct nacre_store *store, const char *id, bool brief, struct nc_node_facts *ret,
+		struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int code = read_facts(store->graph, id, brief, &facts, err);
+	if (code == 0)
+		code = settle_old(store, &facts, err);
+	if (code < 0)
+		return code;
+	*ret = facts;
+	facts = (struct nc_node_facts){ 0 };
+	return 0;
+}
+
+int nc_node_look(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	return look(store, id, false, ret, err);
+}
+
+int nc_node_look_brief(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	return look(store, id, true, ret, err);
+}
+
+int nc_node_salvage(struct nacre_store *store, const char *id, struct nc_node_facts *ret, struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *json = NULL;
+	NC_AUTO_FREE char *parent = NULL;
+	size_t len;
+	*ret = (struct nc_node_facts){ .kind = NC_NODE_DAMAGED, .size = -1 };
+	memcpy(ret->id, id, NC_HEX_ID);
+	int code = open_node(store->graph, id, &dir, err);
+	if (code < 0)
+		return code == NACRE_E_CORRUPT ? 0 : code;
+	if (read_parent(dir, ret->parent, NULL) > 0)
+		return 0;
+	ret->parent[0] = '\0';
+	if (nc_file_read(dir, "json", NC_DOCUMENT_MAX, &json, &len, NULL) == 0)
+		parent = nc_v1_parent_of(json, len);
+	if (parent)
+		memcpy(ret->parent, parent, NC_HEX_ID);
+	return 0;
+}
+
 int nc_node_tree(struct nacre_store *store, const char *id, char *ret_tree, struct nacre_error *err)
 {
 	char at[NC_HEX_ID];
 	memcpy(at, id, NC_HEX_ID);
 	for (int depth = 0; depth < NC_DEPTH_MAX; depth++) {
 		struct nc_node_facts facts = { 0 };
-		int code = nc_node_read_brief(store->graph, at, &facts, err);
+		int code = nc_node_look_brief(store, at, &facts, err);
 		if (code < 0)
 			return code;
 		nc_node_facts_release(&facts);

@@ -45,9 +45,14 @@ static int is_unneeded(struct nacre_store *store, const char *id, const char *ch
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	NC_AUTO_ROWS struct nc_rows children = { 0 };
 	NC_AUTO_ROWS struct nc_rows names = { 0 };
-	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	NC_AUTO_ROWS struct nc_rows adrift = { 0 };
+	int code = nc_node_look_brief(store, id, &facts, err);
 	if (code < 0 || facts.kind & NC_NODE_IMAGE)
-		return code == NACRE_E_NOTFOUND ? 0 : code;
+		return code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT ? 0 : code;
+	/* a node that does not tell its parent any more may need it */
+	code = facts.kind & NC_NODE_V1 ? nc_catalog_ask(store->catalog, NC_ASK_ADRIFT, NULL, NULL, &adrift, err) : 0;
+	if (code < 0 || adrift.count)
+		return code;
 	code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, child, &children, err);
 	if (code == 0)
 		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
@@ -271,9 +276,9 @@ static int plan_ancestors(struct removal *removal, const char *id, struct nacre_
 	memcpy(at, id, NC_HEX_ID);
 	for (int depth = 0; depth < NC_DEPTH_MAX; depth++) {
 		struct nc_node_facts facts = { 0 };
-		int code = nc_node_read_brief(removal->store->graph, at, &facts, err);
+		int code = nc_node_look_brief(removal->store, at, &facts, err);
 		if (code < 0 || !*facts.parent)
-			return code == NACRE_E_NOTFOUND ? 0 : code;
+			return code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT ? 0 : code;
 		memcpy(at, facts.parent, NC_HEX_ID);
 		code = nc_lock_id(removal->locks, at, NC_LOCK_EXCLUSIVE, false, err);
 		if (code == 0)

@@ -154,7 +154,7 @@ int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_read
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	struct nc_digest diff_id;
 	uint64_t size = 0;
-	int code = nc_node_read_brief(store->graph, id, &facts, err);
+	int code = nc_node_look_brief(store, id, &facts, err);
 	if (code == 0 && !(facts.kind & NC_NODE_LAYER))
 		code = nc_fail(err, NACRE_E_INVALID, 0, "node %.12s has no layer", id);
 	if (code == 0)

@@ -4,6 +4,7 @@
 #include "image/gojson.h"
 #include "io/path.h"
 #include "store/inner.h"
+#include "store/old_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,8 @@
 
 struct description {
 	long long layout;
-	char driver[32];
+	char driver[NC_DRIVER_NAME];
+	bool adopted;			/* a root of Docker's became the store */
 };
 
 static int parse_description(const char *text, size_t len, struct description *ret, struct nacre_error *err)
@@ -45,6 +47,7 @@ static int parse_description(const char *text, size_t len, struct description *r
 	if (code == 0) {
 		ret->layout = json_integer_value(layout);
 		strcpy(ret->driver, driver);
+		ret->adopted = json_is_string(json_object_get(json, "adopted"));
 	}
 	json_decref(json);
 	return code;
@@ -62,11 +65,12 @@ static int read_description(int root, struct description *ret, struct nacre_erro
 	return parse_description(text, len, ret, err);
 }
 
-static int write_description(int root, int making, const char *driver, bool durable, struct nacre_error *err)
+static int write_description(int root, int making, const char *driver, bool adopted, bool durable,
+			     struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(DESCRIPTION_MAX);
-	int code = nc_buf_addf(&text, err, "{\"layout\":%d,\"driver\":\"%s\",\"created_by\":\"nacre %s\"}\n",
-			       NC_LAYOUT, driver, nacre_version());
+	int code = nc_buf_addf(&text, err, "{\"layout\":%d,\"driver\":\"%s\",\"created_by\":\"nacre %s\"%s}\n",
+			       NC_LAYOUT, driver, nacre_version(), adopted ? ",\"adopted\":\"docker\"" : "");
 	if (code == 0)
 		code = nc_file_replace(making, DESCRIPTION, text.data, text.len, durable, err);
 	if (code == 0 && renameat(making, DESCRIPTION, root, DESCRIPTION) < 0)
@@ -97,7 +101,50 @@ static int choose_driver(int making, const char *wanted, const struct nc_driver_
 	return 0;
 }
 
+static bool holds(int root, const char *name)
+{
+	struct stat st;
+	return fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What is in the way of an adoption: our own names of one that was not finished (nacre.tmp is there), or another's. */
+static int clear_for_adoption(int root, struct nacre_error *err)
+{
+	static const char *const ours[] = { "names", NC_LEFT_OUT, "catalog.db", "blobs", "mounts" };
+	bool begun = holds(root, MAKING);
+	for (size_t i = 0; !begun && i < sizeof ours / sizeof *ours; i++)
+		if (holds(root, ours[i]))
+			return nc_fail(err, NACRE_E_INVALID, 0, "a root of Docker's cannot become a store while it holds "
+				       "'%s', which is not Docker's", ours[i]);
+	int code = begun ? nc_tree_remove(root, "names", err) : 0;
+	if (code == 0 && begun)
+		code = nc_tree_remove(root, NC_LEFT_OUT, err);
+	return code < 0 ? code : nc_tree_remove(root, MAKING, err);
+}
+
 /* With the lock on making a store held, and nacre.json not there. */
+static int adopt_locked(int root, const char *driver, bool durable, struct nacre_error *err)
+{
+	NC_AUTO_FD int making = -1;
+	int code = nc_old_root_check_unused(root, driver, err);
+	if (code == 0)
+		code = clear_for_adoption(root, err);
+	if (code == 0)
+		code = nc_dir_ensure(root, MAKING, &making, err);
+	if (code == 0 && durable && fsync(root) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "sync the store's directory");
+	if (code == 0)
+		code = nc_adopt_names(root, making, driver, durable, err);
+	if (code == 0)
+		code = write_description(root, making, driver, true, durable, err);
+	if (code == 0)
+		code = nc_tree_remove(root, MAKING, err);
+	if (code == 0 && durable && fsync(root) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "sync the store's directory");
+	return code;
+}
+
+/* The same for a directory with nothing in it. */
 static int make_locked(int root, const struct nacre_open_options *options, struct nacre_error *err)
 {
 	int code = nc_dir_each(root, find_stranger, NULL, err);
@@ -112,7 +159,7 @@ static int make_locked(int root, const struct nacre_open_options *options, struc
 	bool durable = !(options->flags & NACRE_OPEN_NOSYNC);
 	code = choose_driver(making, options->driver, &ops, err);
 	if (code == 0)
-		code = write_description(root, making, ops->name, durable, err);
+		code = write_description(root, making, ops->name, false, durable, err);
 	int removed = nc_tree_remove(root, MAKING, code == 0 ? err : NULL);
 	if (code == 0)
 		code = removed;
@@ -130,10 +177,11 @@ static int close_to_others(int root, struct nacre_error *err)
 	return 0;
 }
 
-static int make_store(int root, const struct nacre_open_options *options, struct description *ret,
+/* old: the driver of a root of 2015 that is to be adopted; NULL: a new store is made. */
+static int make_store(int root, const struct nacre_open_options *options, const char *old, struct description *ret,
 		      struct nacre_error *err)
 {
-	int code = nc_dir_each(root, find_stranger, NULL, err);
+	int code = old ? 0 : nc_dir_each(root, find_stranger, NULL, err);
 	if (code == 0)
 		code = close_to_others(root, err);
 	if (code < 0)
@@ -147,8 +195,9 @@ static int make_store(int root, const struct nacre_open_options *options, struct
 	code = read_description(root, ret, NULL);
 	if (code != NACRE_E_NOTFOUND)
 		return code < 0 ? read_description(root, ret, err) : 0;
-	code = make_locked(root, options, err);
-	if (code < 0)
+	code = old ? adopt_locked(root, old, !(options->flags & NACRE_OPEN_NOSYNC), err)
+		   : make_locked(root, options, err);
+	if (code < 0 && !(old && holds(root, MAKING)))
 		unlinkat(root, LOCK, 0);
 	return code < 0 ? code : read_description(root, ret, err);
 }
@@ -251,6 +300,33 @@ static int open_driver(struct nacre_store *store, const char *name, struct nacre
 	return code < 0 ? nc_wrap(err, code, "driver %s", name) : 0;
 }
 
+/* Where there is no nacre.json: a root of 2015, or a directory that is to become a store. */
+static int open_other(struct nacre_store *store, const struct nacre_open_options *options, struct description *ret,
+		      struct nacre_error *err)
+{
+	char old[NC_DRIVER_NAME];
+	int found = nc_old_root_find(store->root, options->driver, old, err);
+	if (found < 0)
+		return found;
+	if (found && options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_AS_IT_IS)) {
+		*ret = (struct description){ .layout = NC_LAYOUT, .adopted = true };
+		strcpy(ret->driver, old);
+		store->readonly = true;
+		NC_AUTO_FD int graph = -1;
+		int code = nc_dir_open(store->root, "graph", &graph, err);
+		return code < 0 ? code : nc_old_names_read(store->root, graph, old, &store->old_names, err);
+	}
+	if (found) {
+		int code = check_writable(store->root, err);
+		return code < 0 ? code : make_store(store->root, options, old, ret, err);
+	}
+	if (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE)) {
+		int code = nc_dir_each(store->root, find_stranger, NULL, err);
+		return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");
+	}
+	return make_store(store->root, options, NULL, ret, err);
+}
+
 static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options,
 		      bool *made, struct nacre_error *err)
 {
@@ -270,14 +346,11 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 		if (code < 0)
 			return code;
 	}
-	if (code == NACRE_E_NOTFOUND && (options->flags & (NACRE_OPEN_READONLY | NACRE_OPEN_NOCREATE))) {
-		code = nc_dir_each(store->root, find_stranger, NULL, err);
-		return code < 0 ? code : nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no store");
-	}
 	if (code == NACRE_E_NOTFOUND)
-		code = make_store(store->root, options, &description, err);
+		code = open_other(store, options, &description, err);
 	if (code < 0)
 		return code;
+	store->adopted = description.adopted;
 	if (options->driver && strcmp(options->driver, description.driver) != 0)
 		return nc_fail(err, NACRE_E_INVALID, 0, "the store has driver %s, not %s", description.driver,
 			       options->driver);
@@ -329,6 +402,7 @@ void nacre_store_close(struct nacre_store *store)
 	int saved = errno;
 	nc_catalog_close(store->catalog);
 	nc_driver_close(store->driver);
+	nc_old_names_free(store->old_names);
 	if (store->ephemeral) {
 		nc_dir_each(store->root, wipe_name, &store->root, NULL);
 		unlinkat(store->root, DESCRIPTION, 0);

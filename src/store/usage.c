@@ -176,7 +176,7 @@ static int mark_chain(struct walk *walk, struct nc_map *needed, const char *id, 
 		struct nc_node_facts facts = { 0 };
 		int code = mark(needed, at, err);
 		if (code == 0)
-			code = nc_node_read_brief(walk->store->graph, at, &facts, err);
+			code = nc_node_look_brief(walk->store, at, &facts, err);
 		if (code < 0)	/* what is damaged or just went needs nothing that could be known */
 			return code == NACRE_E_NOMEM ? code : 0;
 		memcpy(at, facts.parent, NC_HEX_ID);

@@ -1,0 +1,197 @@
+# A root directory of Docker 1.6 to 1.9 opens as it is: read, exported, saved, mounted, added to, deleted from.
+load helpers
+
+old_root() { # [OPTION…]: the root in $root, the layers' tars in out/
+	root=$work/store
+	need_root
+	"$stories/../root2015/make.py" "$root" out "$@"
+	before=$(root_print)
+}
+
+# All that lies there: names, types, modes, owners, times, and what is in the files.
+root_print() {
+	(cd "$root" && find . -printf '%p %y %m %U:%G %T@ %s %l\n' | sort && find . -type f -exec sha256sum {} + | sort -k 2)
+}
+
+unchanged() {
+	diff <(printf '%s\n' "$before") <(root_print)
+}
+
+id_of() {
+	awk -v name="$1" '$1 == name { print $2 }' out/ids
+}
+
+exports_exactly() { # NAME…
+	local name
+	for name in "$@"; do
+		nacre graph tar "$(id_of "$name")" | cmp - "out/$name.tar"
+	done
+}
+
+@test "looking changes not a byte" {
+	old_root
+	is "$(nacre images --format '{{.Name}}' | sort)" \
+		"$(printf '%s\n' registry.example.org:5000/team/other:v1 web:1.0 web:latest)"
+	is "$(nacre images -q --no-trunc web:1.0)" "$(id_of app)"
+	is "$(nacre history --format '{{.CreatedBy}}' web | wc -l)" 3
+	has "$(nacre history web)" 'COPY new files <&>'
+	nacre inspect web >/dev/null
+	nacre tree >/dev/null
+	nacre df >/dev/null
+	nacre info >/dev/null
+	is "$(nacre cat web:/etc/motd)" changed
+	is "$(nacre cat web:/lib/libx)" 'a library'
+	hasnt "$(nacre ls web:/etc)" old
+	exports_exactly base app top other
+	nacre save -o saved.tar web:latest
+	unchanged
+}
+
+@test "records of every release of old" {
+	for writer in 0.9.4 0.9.6 0.9.11; do
+		rm -rf store out
+		old_root --writer $writer
+		exports_exactly base app top other
+		unchanged
+	done
+}
+
+@test "adopted at the first change, and nothing of Docker's is touched" {
+	old_root
+	nacre tag web:1.0 web:2.0
+	is "$(nacre images --format '{{.Name}}' | sort)" \
+		"$(printf '%s\n' registry.example.org:5000/team/other:v1 web:1.0 web:2.0 web:latest)"
+	is "$(jq -r .driver,.adopted store/nacre.json | paste -sd,)" vfs,docker
+	exports_exactly base app top other
+	nacre untag web:2.0
+	# what was there is there still: only directories that something was added to have another time
+	printf '%s\n' "$before" | awk '!/^\.(\/graph|\/graph\/_tmp)? /' >old
+	root_print >new
+	is "$(grep -vxFf new old)" ''
+	rm -rf store/catalog.db*
+	is "$(nacre images -q | wc -l)" 3
+}
+
+@test "saved and loaded elsewhere" {
+	old_root
+	nacre save -o saved.tar web:latest web:1.0
+	nacre --root "$work/other" load -q -i saved.tar
+	is "$(nacre --root "$work/other" images --format '{{.Name}}' | sort | paste -sd,)" web:1.0,web:latest
+	is "$(nacre --root "$work/other" cat web:1.0:/etc/motd)" changed
+	is "$(nacre --root "$work/other" inspect web | jq -r '.[0].layers[0].diff_id')" \
+		"sha256:$(sha256sum <out/base.tar | cut -d' ' -f1)"
+	unchanged
+}
+
+@test "mounted, deleted from, added to" {
+	old_root
+	mkdir mnt
+	nacre mount web mnt
+	is "$(cat mnt/etc/motd)" changed
+	fails 1 nacre rmi web:latest
+	says mounted
+	nacre umount mnt
+	make_app app.tar
+	nacre load -q -i app.tar
+	is "$(nacre cat app:1:/etc/motd)" changed
+	nacre rmi web:latest >/dev/null
+	refute nacre graph json "$(id_of top)"
+	[ ! -e "store/vfs/dir/$(id_of top)" ]
+	exports_exactly base app other
+	nacre rmi web:1.0 >/dev/null
+	[ ! -e "store/vfs/dir/$(id_of app)" ]
+	exports_exactly base other
+	nacre rmi registry.example.org:5000/team/other:v1 >/dev/null
+	is "$(nacre images --format '{{.Name}}')" app:1
+	# containers are not ours to remove
+	[ "$(find store/vfs/dir -mindepth 1 -maxdepth 1 -name '*-init' | wc -l)" = 1 ]
+	[ -e store/graph/_tmp/*/json ]
+}
+
+@test "hostile nodes are named, and everything else works" {
+	old_root --bad lies --bad missing_parent --bad cycle --bad self --bad types --bad nul --bad nesting --bad no_json \
+		--bad no_tree --bad no_node --bad layersize
+	run --separate-stderr nacre images --format '{{.Name}}'
+	is "$status" 0
+	is "$(printf '%s\n' "$output" | grep -c :)" 3
+	has "$stderr" damaged
+	exports_exactly base app top other size0 size3 nosize
+	nacre graph ls >/dev/null
+	nacre tree >/dev/null 2>&1
+	nacre df >/dev/null
+	unchanged
+	nacre tag web:1.0 web:2.0
+	nacre rmi registry.example.org:5000/team/other:v1 >/dev/null
+	exports_exactly base app top
+	for name in lies orphan ring1 ring2 ring3 self types nul deep nojson; do
+		[ -d "store/graph/$(id_of $name)" ]
+	done
+	# asked for, they go
+	nacre graph delete "$(id_of lies)"
+	[ ! -e "store/graph/$(id_of lies)" ]
+}
+
+@test "old and young spellings of a description" {
+	old_root --bad old
+	for name in command case trailing nine ninefile undated; do
+		is "$(nacre history --format '{{.CreatedBy}}' "$(id_of $name)" | wc -l)" 2
+		exports_exactly $name
+		nacre save -o saved.tar "$(id_of $name)"
+	done
+	is "$(nacre inspect "$(id_of case)" | jq -r '.[0].author')" last
+	unchanged
+}
+
+@test "names that lead nowhere, and a list of names that is cut off" {
+	old_root --bad names
+	run --separate-stderr nacre images --format '{{.Name}}'
+	is "$status" 0
+	has "$stderr" "web:gone"
+	unchanged
+	nacre tag web:1.0 web:2.0
+	run --separate-stderr nacre images --format '{{.Name}}'
+	has "$stderr" "web:gone"
+	rm store/nacre.left-out
+	run --separate-stderr nacre images --format '{{.Name}}'
+	is "$stderr" ''
+	rm -rf store out
+	old_root --bad repositories
+	run --separate-stderr nacre images
+	is "$status" 0
+	has "$stderr" repositories-vfs
+	exports_exactly base app top other
+	unchanged
+}
+
+@test "several drivers, and drivers that nacre does not read" {
+	old_root
+	mkdir -p store/overlay
+	is "$(nacre images -q | wc -l)" 3
+	echo '{"Repositories":{}}' >store/repositories-overlay
+	fails 1 nacre images
+	says "vfs, overlay"
+	is "$(nacre --driver vfs images -q | wc -l)" 3
+	rm -r store/overlay store/repositories-overlay store/vfs store/repositories-vfs
+	mkdir -p store/devicemapper/devicemapper
+	run nacre images
+	has "$output" "docker save"
+	rm -r store/devicemapper
+	fails 1 nacre images
+}
+
+@test "killed during adoption, at any moment" {
+	old_root
+	cp -a store pristine
+	for step in 1 2 3 4 5 6; do
+		rm -rf store
+		cp -a pristine store
+		( sleep 0.00$step; exec kill -9 "$(cat pid)" ) 2>/dev/null &
+		sh -c 'echo $$ >pid; exec "$NACRE" tag web:1.0 web:2.0' 2>/dev/null || true
+		wait
+		is "$(nacre images --format '{{.Name}}' | grep -vx web:2.0 | sort | paste -sd,)" \
+			registry.example.org:5000/team/other:v1,web:1.0,web:latest
+		nacre tag web:1.0 web:2.0
+		is "$(nacre images -q | sort -u | wc -l)" 3
+		exports_exactly base app
+	done
+}
