@@ -39,7 +39,8 @@ struct command {
 	const char *example;	/* lines, each of them a command */
 	const struct option_spec *options;	/* NULL: none */
 	int min, max;		/* operands; max -1: any number */
-	const char *completes;	/* what the operands are: "image", "name", "file", "node", "mount"; NULL */
+	const char *completes;	/* what the operands are: "image", "name", "file", "node", "mount",
+				 * "session", "directory"; NULL */
 	int (*run)(struct app *app, const struct args *args);	/* returns the exit code */
 };
 

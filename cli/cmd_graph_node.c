@@ -1,4 +1,4 @@
-/* graph get, raw, exists and size: what is known of one node. */
+/* graph get, raw, exists, size and path: what is known of one node. */
 #include "commands.h"
 
 #include "image_text.h"
@@ -92,6 +92,23 @@ static int run_size(struct app *app, const struct args *args)
 	return EXIT_DONE;
 }
 
+static int run_path(struct app *app, const struct args *args)
+{
+	AUTO_FREE char *path = NULL;
+	struct nacre_error err = { .code = 0 };
+	struct nacre_node node;
+	int code = get_node(app, args, &node);
+
+	if (code != EXIT_DONE)
+		return code;
+	code = nacre_node_path(app->store, node.id, &path, &err);
+	if (code < 0)
+		return app_fail(app, code, &err);
+	out_foreign(path);
+	out_text("\n");
+	return EXIT_DONE;
+}
+
 const struct command cmd_graph_get = {
 	.name = "graph get",
 	.operands = "ID",
@@ -137,4 +154,16 @@ const struct command cmd_graph_size = {
 	.max = 1,
 	.completes = "node",
 	.run = run_size,
+};
+
+const struct command cmd_graph_path = {
+	.name = "graph path",
+	.operands = "ID",
+	.summary = "print the directory in which a node's files lie",
+	.details = "The whole tree, or with overlay what the layer itself brought. For looking only.",
+	.example = "ls $(nacre graph path 5f70bf18a086)",
+	.min = 1,
+	.max = 1,
+	.completes = "node",
+	.run = run_path,
 };

@@ -8,10 +8,11 @@
 extern const struct command cmd_load, cmd_save, cmd_import, cmd_export, cmd_copy;
 extern const struct command cmd_images, cmd_inspect, cmd_history, cmd_tree, cmd_ls, cmd_cat, cmd_diff;
 extern const struct command cmd_tag, cmd_untag, cmd_rmi, cmd_mount, cmd_umount;
+extern const struct command cmd_hold, cmd_release, cmd_holds;
 extern const struct command cmd_df, cmd_info, cmd_version, cmd_help;
 extern const struct command cmd_graph_ls, cmd_graph_heads, cmd_graph_children, cmd_graph_get, cmd_graph_raw,
 	cmd_graph_exists, cmd_graph_register, cmd_graph_delete, cmd_graph_tar, cmd_graph_size,
-	cmd_graph_digest;
+	cmd_graph_digest, cmd_graph_create, cmd_graph_path, cmd_graph_gzip, cmd_graph_init;
 
 /* The table of all commands; ends with NULL. */
 extern const struct command *const commands[];

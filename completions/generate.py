@@ -46,6 +46,7 @@ __nacre_candidates() {	# KIND [WORD…]: one candidate a line
 	node) nacre "${store[@]}" graph ls --format '{{.ID}}' 2>/dev/null ;;
 	mount) nacre "${store[@]}" mount --format '{{.Name}}
 {{.Path}}' 2>/dev/null ;;
+	session) nacre "${store[@]}" holds -q 2>/dev/null ;;
 	command) printf '%s\\n' @COMMANDS@ ;;
 	esac
 }
@@ -131,6 +132,7 @@ __nacre_words() {	# KIND: candidates out of the store
 	name|path) found=(${(f)"$(nacre images --filter dangling=false --format '{{.Name}}' 2>/dev/null)"}) ;;
 	node) found=(${(f)"$(nacre graph ls --format '{{.ID}}' 2>/dev/null)"}) ;;
 	mount) found=(${(f)"$(nacre mount --format '{{.Path}}' 2>/dev/null)"}) ;;
+	session) found=(${(f)"$(nacre holds -q 2>/dev/null)"}) ;;
 	esac
 	(( $#found )) && compadd -a found
 }
@@ -224,6 +226,10 @@ function __nacre_mounts
 	nacre mount --format '{{.Path}}' 2>/dev/null
 end
 
+function __nacre_sessions
+	nacre holds -q 2>/dev/null
+end
+
 complete -c nacre -f
 '''
 
@@ -285,7 +291,7 @@ def zsh(commands, shared):
 
 def fish(commands, shared):
     sources = {'image': '(__nacre_images)', 'name': '(__nacre_names)', 'path': '(__nacre_names)',
-               'node': '(__nacre_nodes)', 'mount': '(__nacre_mounts)'}
+               'node': '(__nacre_nodes)', 'mount': '(__nacre_mounts)', 'session': '(__nacre_sessions)'}
     lines = []
 
     def option(o, condition):
@@ -312,7 +318,7 @@ def fish(commands, shared):
         condition = '-n ' + quote('__nacre_at ' + c['name'])
         for o in c['options']:
             option(o, condition)
-        if c['completes'] == 'file':
+        if c['completes'] in ('file', 'directory'):
             lines.append(f'complete -c nacre {condition} -F')
         elif c['completes'] in sources:
             lines.append(f"complete -c nacre {condition} -a {quote(sources[c['completes']])}")

@@ -448,6 +448,27 @@ struct nacre_register_options {
  * NULL. */
 NACRE_API int nacre_register(struct nacre_store *store, int fd, const struct nacre_register_options *options,
 			     char *ret_id, struct nacre_error *err);
+struct nacre_create_options {
+	size_t size;
+	const char *parent;		/* full ID; NULL: none */
+	const char *container;		/* ID of the container that the node was made of; needs container_config */
+	const char *container_config;	/* a JSON object; NULL: all default */
+	const char *comment, *author;
+	const char *config;		/* a JSON object: what containers of this image run; NULL: none */
+	const char *os, *architecture;	/* in Go's spelling; NULL: this machine's */
+	int64_t created;		/* 0, and created_nsec 0 too: now */
+	uint32_t created_nsec;
+	struct nacre_progress progress;
+};
+/* Make a node with a new random ID, as Docker of 2015 made images, with a description in its exact spelling (fields that
+ * it did not know are left out of the configs). The layer is read from fd as nacre_register does; -1: the node has none.
+ * Two calls with the same content make two nodes. ret_id has room for 65 bytes.
+ * fails   NACRE_E_INVALID   a container without its config, an ID that is none
+ *         NACRE_E_NOTFOUND  there is no such parent
+ *         NACRE_E_BADDATA   a config that is no JSON object, or has a field of a wrong type; the layer */
+NACRE_API int nacre_node_create(struct nacre_store *store, int fd, const struct nacre_create_options *options,
+				char *ret_id, struct nacre_error *err);
+
 /* Delete a node. NACRE_E_INUSE when it has children, a name or a mount. */
 NACRE_API int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *err);
 /* The layer of a node as its tar, byte for byte; verified against the diff ID while it goes. A failure comes after the
@@ -456,6 +477,70 @@ NACRE_API int nacre_layer_tar(struct nacre_store *store, const char *id, nacre_s
 			      struct nacre_error *err);
 /* Whether that would work, without giving the bytes: reads everything. */
 NACRE_API int nacre_layer_verify(struct nacre_store *store, const char *id, struct nacre_error *err);
+
+/* The same tar, checked before a byte of it is seen: it is put together into a file without a name, which is gone when
+ * *ret_fd (given: close()) is closed. The file stands at its beginning, ends at its end, and holds *ret_size bytes.
+ * Progress says "Buffering to disk". Nothing is left when it fails. */
+NACRE_API int nacre_layer_spool(struct nacre_store *store, const char *id, const struct nacre_progress *progress,
+				int *ret_fd, uint64_t *ret_size, struct nacre_error *err);
+/* Where a node's files lie (given: free()), an absolute path: what the driver keeps of the node's layer, or of the
+ * nearest one below it. With vfs and btrfs that is the whole tree, with overlay what the layer itself brought: mount it
+ * to see it whole. To be looked at only: who changes anything there damages the store.
+ * fails   NACRE_E_UNSUPPORTED  the driver keeps no directories; the node has no layer and nothing below it */
+NACRE_API int nacre_node_path(struct nacre_store *store, const char *id, char **ret, struct nacre_error *err);
+
+/* Compress with gzip from one descriptor (from where it stands to its end) to another, deterministically.
+ * ret_size, ret_digest: length and SHA-256 ("sha256:…", room for NACRE_DIGEST_MAX) of the compressed bytes; either may be
+ * NULL. Every write is checked; a file is not synced and neither descriptor closed. Needs no store. progress may be NULL. */
+NACRE_API int nacre_gzip(int in, int out, const struct nacre_progress *progress, uint64_t *ret_size, char *ret_digest,
+			 struct nacre_error *err);
+
+/* Prepare a directory (a descriptor) as the layer of a container that mounts will be laid over, as Docker of 2015 did:
+ * the directories dev/pts, dev/shm, proc and sys; empty files .dockerenv, .dockerinit, dev/console, etc/hostname,
+ * etc/hosts and etc/resolv.conf; etc/mtab a link to /proc/mounts. What is a file or a link where a directory belongs goes;
+ * a directory stays, whatever belongs there. No link in it is followed. Doing it again changes nothing. */
+NACRE_API int nacre_init_layer(int dir, struct nacre_error *err);
+
+/* --- expert: holding nodes ------------------------------------------------------------------------------------- */
+
+/* Room for a session's name, its NUL included. */
+#define NACRE_SESSION_MAX 129
+
+struct nacre_hold_options {
+	size_t size;
+	bool persistent;		/* the session lasts until it is released */
+	int64_t pid;			/* the session lasts as long as this process; 0: as long as the handle store */
+};
+/* Hold nodes, so that nobody removes them and what lies below them: deleting them is NACRE_E_INUSE, and they do not go
+ * with an image that is removed. Sessions are independent of one another, and seen by all processes. What a session
+ * holds already it holds once. Durable when done; all of it or nothing.
+ *
+ * session      letters, digits, "_", "." and "-", beginning with a letter, a digit or "_"; NULL: a new name is made
+ * what         anything that nacre_image_get takes, or node IDs
+ * options      may be NULL
+ * ret_session  room for NACRE_SESSION_MAX bytes; may be NULL
+ * fails   NACRE_E_EXISTS    a session of that name belongs to another
+ *         NACRE_E_NOTFOUND  one of the nodes, or the process, is not there */
+NACRE_API int nacre_hold(struct nacre_store *store, const char *session, const char *const *what, size_t count,
+			 const struct nacre_hold_options *options, char *ret_session, struct nacre_error *err);
+/* Release one node (what) or all that a session holds (NULL), anybody's. What it does not hold is no failure. A session
+ * that holds nothing is gone.
+ * fails   NACRE_E_NOTFOUND  there is no such session */
+NACRE_API int nacre_release(struct nacre_store *store, const char *session, const char *what, struct nacre_error *err);
+/* 1 when a session holds the node, else 0. ret_session: one that does; room for NACRE_SESSION_MAX bytes; may be NULL. */
+NACRE_API int nacre_held(struct nacre_store *store, const char *what, char *ret_session, struct nacre_error *err);
+
+struct nacre_hold_info {
+	const char *session;
+	bool persistent;
+	int64_t pid;			/* of the process that owns it; 0: persistent */
+	const char *const *ids;		/* ends with NULL */
+};
+/* Calls fn for each session whose owner lives, by name; info is lent for the call. */
+NACRE_API int nacre_holds_each(struct nacre_store *store, int (*fn)(void *ctx, const struct nacre_hold_info *info),
+			       void *ctx, struct nacre_error *err);
+
+/* --- without a store ------------------------------------------------------------------------------------------- */
 
 /* Parse and normalise a name: "alpine" gives "docker.io/library/alpine:latest" (full) and "alpine:latest" (short form).
  * Both have room for 800 bytes; either may be NULL. Needs no store. Thread-safe. */

@@ -28,6 +28,7 @@
 #ifndef NC_DRIVER_DRIVER_H
 #define NC_DRIVER_DRIVER_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "io/reader.h"
@@ -86,6 +87,9 @@ struct nc_driver_ops {
 	int (*view)(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err);
 	/* Mounts that tree read-only at target (a directory, O_PATH), nosuid off, in the caller's mount namespace. */
 	int (*mount)(struct nc_driver *driver, const char *id, int target, struct nacre_error *err);
+	/* Appends the path, below the store's directory, where the tree of id lies: whole, or with overlay what the
+	 * layer itself brought. NULL when the driver keeps no directories. */
+	int (*where)(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err);
 	/* Bytes on disk that the tree of id takes, hard links once; for vfs the whole copy. */
 	int (*usage)(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err);
 };

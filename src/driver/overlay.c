@@ -624,6 +624,11 @@ static int overlay_probe(int root, struct nacre_error *err)
 	return code < 0 ? code : removed;
 }
 
+static int overlay_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
+{
+	return nc_buf_addf(ret, err, "overlay/%s/diff", id);
+}
+
 const struct nc_driver_ops nc_overlay_driver = {
 	.name = "overlay",
 	.probe = overlay_probe,
@@ -636,5 +641,6 @@ const struct nc_driver_ops nc_overlay_driver = {
 	.content = overlay_content,
 	.view = overlay_view,
 	.mount = overlay_mount,
+	.where = overlay_where,
 	.usage = overlay_usage,
 };

@@ -205,6 +205,11 @@ static int vfs_begin(struct nc_driver *driver, const char *id, const char *paren
 	return 0;
 }
 
+static int vfs_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
+{
+	return nc_buf_addf(ret, err, "vfs/dir/%s", id);
+}
+
 const struct nc_driver_ops nc_vfs_driver = {
 	.name = "vfs",
 	.probe = vfs_probe,
@@ -217,5 +222,6 @@ const struct nc_driver_ops nc_vfs_driver = {
 	.content = vfs_content,
 	.view = vfs_view,
 	.mount = vfs_mount,
+	.where = vfs_where,
 	.usage = vfs_usage,
 };

@@ -72,6 +72,18 @@ NC_DEFINE_CLEANUP(nc_v1_image_auto, struct nc_v1_image *, nc_v1_image_free)
 int nc_v1_image_write(struct nc_buf *buf, const char *id, const char *parent, const struct nc_config *config,
 		      uint64_t size, struct nacre_error *err);
 
+/* A new image JSON of 2015, in the same spelling. Texts may be NULL: left out. container_config and config are JSON
+ * objects (container_config all default when NULL, config left out): what the encoder of 2015 did not know goes, a field
+ * of a wrong type is NACRE_E_BADDATA. Appends to buf. */
+struct nc_v1_new {
+	const char *id, *parent, *comment, *container, *version, *author, *architecture, *os;
+	const char *container_config, *config;
+	int64_t created_sec;
+	uint32_t created_nsec;
+	uint64_t size;
+};
+int nc_v1_image_make(struct nc_buf *buf, const struct nc_v1_new *facts, struct nacre_error *err);
+
 /* What import makes: a config for one layer (or none), deterministic. changes are lines of a Dockerfile: CMD ENTRYPOINT
  * ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR. */
 struct nc_config_new {

@@ -29,6 +29,13 @@ int nc_lock_take(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
 	return nc_fail(err, NACRE_E_IO, errno, "take a lock");
 }
 
+bool nc_lock_held(int fd, uint64_t start, uint64_t length)
+{
+	struct flock range = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)start,
+			       .l_len = (off_t)length };
+	return fcntl(fd, F_OFD_GETLK, &range) < 0 || range.l_type != F_UNLCK;
+}
+
 void nc_lock_release(int fd, uint64_t start, uint64_t length)
 {
 	int saved = errno;

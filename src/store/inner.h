@@ -37,6 +37,8 @@ struct nacre_store {
 	bool ephemeral;			/* the memory driver: nothing outlives the handle */
 	bool adopted;			/* it was a root of Docker's: what has no node is not ours */
 	struct nc_old_names *old_names;	/* it still is one (read-only): its names; else NULL */
+	uint64_t token;			/* tells the handles of one process apart */
+	atomic_int sessions;		/* descriptor of ROOT/lock that keeps this handle's sessions; -1: none yet */
 	int alive;			/* ephemeral: holds the lock that keeps others out */
 	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
 };
@@ -62,9 +64,15 @@ enum nc_lock_whole {
 	NC_LOCK_MOUNTS,			/* exclusive: records of mounts change */
 	NC_LOCK_CATALOG,		/* shared: files change, the catalog will be told; exclusive: it is rebuilt */
 	NC_LOCK_NAMES,			/* exclusive: names change */
+	NC_LOCK_HOLDS,			/* exclusive: sessions change; nothing else is taken while it is held */
 };
 int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
 void nc_unlock_whole(int fd, enum nc_lock_whole what);
+
+/* A session that belongs to a handle of the store, as long as its descriptor of ROOT/lock is open. NACRE_E_BUSY. */
+int nc_session_take(int fd, const char *session, struct nacre_error *err);
+void nc_session_let_go(int fd, const char *session);
+bool nc_session_taken(int fd, const char *session);	/* by another descriptor than fd; fd -1: no */
 
 /* --- nodes (node.c) --------------------------------------------------------------------------------------------- */
 
@@ -92,6 +100,9 @@ void nc_node_facts_release(struct nc_node_facts *facts);
 #define NC_AUTO_FACTS __attribute__((cleanup(nc_node_facts_release)))
 
 bool nc_id_valid(const char *id);
+/* 64 random digits; never such that the first 12, which people see, are a number. */
+int nc_id_random(char *ret, struct nacre_error *err);
+bool nc_id_like_number(const char *id);
 bool nc_node_exists(struct nacre_store *store, const char *id);
 /* The directory of a node. NACRE_E_NOTFOUND. */
 int nc_node_open(struct nacre_store *store, const char *id, int *ret_fd, struct nacre_error *err);
@@ -175,6 +186,13 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 /* Go on with a removal whose maker died after its commit: layers of its plan that nobody needs any more go too. */
 int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *stage, const struct nc_plan *plan,
 		       struct nacre_error *err);
+
+/* --- holds (holds.c) -------------------------------------------------------------------------------------------- */
+
+/* 1 when a session holds the node; ret_session has room for NACRE_SESSION_MAX. */
+int nc_held_by(struct nacre_store *store, const char *id, char *ret_session, struct nacre_error *err);
+/* Take away the files of sessions whose owner is gone. */
+int nc_holds_sweep(struct nacre_store *store, struct nacre_error *err);
 
 /* --- looking (resolve.c, mounts.c, image.c) --------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* The ranges of ROOT/lock. An ID is the byte at its first 15 hex digits (60 bits), a blob the byte 2^60 above, and
- * what is one thing for the whole store the first bytes from 2^61 on. Two IDs that share a byte only wait for one
+ * what is one thing for the whole store the first bytes from 2^61 on; a session is the byte at a sum of its name above
+ * 2^62. Two IDs that share a byte only wait for one
  * another. */
 #include "store/inner.h"
 
@@ -9,6 +10,7 @@
 #define ID_DIGITS 15
 #define BLOBS ((uint64_t)1 << 60)
 #define WHOLES ((uint64_t)1 << 61)
+#define SESSIONS ((uint64_t)1 << 62)
 
 int nc_locks_open(struct nacre_store *store, int *ret_fd, struct nacre_error *err)
 {
@@ -57,4 +59,28 @@ int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool 
 void nc_unlock_whole(int fd, enum nc_lock_whole what)
 {
 	nc_lock_release(fd, WHOLES + what, 1);
+}
+
+/* FNV-1a of the name, cut to 60 bits. */
+static uint64_t place_of_session(const char *session)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+	for (; *session; session++)
+		sum = (sum ^ (unsigned char)*session) * 0x100000001b3;
+	return SESSIONS + (sum >> 4);
+}
+
+int nc_session_take(int fd, const char *session, struct nacre_error *err)
+{
+	return nc_lock_take(fd, NC_LOCK_EXCLUSIVE, place_of_session(session), 1, false, err);
+}
+
+void nc_session_let_go(int fd, const char *session)
+{
+	nc_lock_release(fd, place_of_session(session), 1);
+}
+
+bool nc_session_taken(int fd, const char *session)
+{
+	return fd >= 0 && nc_lock_held(fd, place_of_session(session), 1);
 }

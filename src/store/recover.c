@@ -185,5 +185,7 @@ static int inherit(void *ctx, int dir, struct nacre_error *err)
 int nc_recover(struct nacre_store *store, struct nacre_error *err)
 {
 	int code = nc_stage_sweep_with(store->stages, inherit, store, err);
+	if (code >= 0)
+		code = nc_holds_sweep(store, err);
 	return code < 0 ? nc_wrap(err, code, "clean up after a process that died") : 0;
 }

@@ -250,9 +250,14 @@ static int check_json(const struct nc_layer_in *in, const char *id, struct nacre
 static int describe(struct layer *layer, struct nacre_error *err)
 {
 	const struct nc_layer_in *in = layer->in;
+	NC_AUTO_BUF struct nc_buf made = NC_BUF_INIT(NC_DOCUMENT_MAX);
 	int code = write_number(layer->dir, "layersize", layer->size, err);
 	if (code < 0)
 		return code;
+	if (in->describe) {
+		code = in->describe(in->describe_ctx, layer->size, &made, err);
+		return code < 0 ? code : nc_file_create(layer->dir, "json", made.data, made.len, err);
+	}
 	return in->json ? nc_file_create(layer->dir, "json", in->json, in->json_len, err)
 			: nc_ingest_describe(layer->dir, layer->id, layer->parent, NULL, layer->size, err);
 }

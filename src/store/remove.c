@@ -26,6 +26,7 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 	NC_AUTO_ROWS struct nc_rows children = { 0 };
 	NC_AUTO_ROWS struct nc_rows called = { 0 };
 	NC_AUTO_FREE char *path = NULL;
+	char session[NACRE_SESSION_MAX];
 	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
 	if (code == 0 && children.count)
 		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id,
@@ -34,6 +35,10 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &called, err);
 	if (code == 0 && called.count)
 		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is named '%s'", id, nc_rows_text(&called, 0, 0));
+	if (code == 0)
+		code = nc_held_by(store, id, session, err);
+	if (code > 0)
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is held by session '%s'", id, session);
 	if (code == 0)
 		code = nc_mounted(store, id, &path, err);
 	return code > 0 ? nc_fail(err, NACRE_E_INUSE, 0, "%.12s is mounted at '%s'", id, path) : code;
@@ -58,6 +63,10 @@ static int is_unneeded(struct nacre_store *store, const char *id, const char *ch
 		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
 	if (code < 0 || children.count || names.count)
 		return code;
+	char session[NACRE_SESSION_MAX];
+	code = nc_held_by(store, id, session, err);
+	if (code != 0)
+		return code < 0 ? code : 0;
 	code = nc_mounted(store, id, NULL, err);
 	return code < 0 ? code : code == 0;
 }

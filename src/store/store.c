@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DESCRIPTION "nacre.json"
@@ -378,6 +379,10 @@ int nacre_store_open(const char *root, const struct nacre_open_options *options,
 	if (!store)
 		return nc_nomem(err);
 	store->root = store->graph = store->stages = store->blobs = store->names = store->mounts = store->alive = -1;
+	atomic_init(&store->sessions, -1);
+	struct timespec now = { 0 };
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	store->token = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	store->readonly = mine.flags & NACRE_OPEN_READONLY;
 	store->durable = !(mine.flags & NACRE_OPEN_NOSYNC);
 	bool made = false;
@@ -412,6 +417,8 @@ void nacre_store_close(struct nacre_store *store)
 		       &store->root };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		nc_fd_release(fds[i]);
+	int sessions = atomic_load(&store->sessions);
+	nc_fd_release(&sessions);
 	free(store->path);
 	free(store);
 	errno = saved;

@@ -12,7 +12,10 @@
  *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal
  *     has begun, and then means nothing.
  *  8. Lock order: per-ID lock (parents first), blob lock, mounts, catalog, names. No lock is held while bytes move,
- *     but those of the IDs at work.
+ *     but those of the IDs at work. The lock of holds is taken with no other, but by a sweep that waits for nothing.
+ *  9. A node that a session holds stays: its ID is in holds/<session> before the holder looks whether the node is
+ *     there, and whoever removes looks into holds/ under the lock of the ID. A session counts as long as its owner
+ *     lives: a lock on its range of ROOT/lock (a handle), a process that began at that time, or for ever.
  *
  * ON DISK
  *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}
@@ -30,6 +33,7 @@
  *   blobs/sha256/<hex>             compressed layers that were kept
  *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
  *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
+ *   holds/<session>                {"owner":…,"pid":…,"start":…,"boot":…,"namespace":…,"ids":[…]}
  *   mnt/<id>/                      mount points of mounts without a directory
  *   overlay/ vfs/                  the driver's
  *   catalog.db                     SQLite: an index of the above, nothing more
@@ -48,6 +52,7 @@
 #ifndef NC_STORE_STORE_H
 #define NC_STORE_STORE_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "driver/view.h"
@@ -79,6 +84,9 @@ struct nc_layer_in {
 	const char *id;			/* node ID instead of the chain ID (graph register, kept v1 IDs); NULL */
 	const char *json;		/* description instead of the default; NULL */
 	size_t json_len;
+	/* instead of json: writes the description once the bytes of file content are known; may be NULL */
+	int (*describe)(const void *ctx, uint64_t size, struct nc_buf *ret, struct nacre_error *err);
+	const void *describe_ctx;
 	const struct nacre_progress *progress;	/* may be NULL */
 };
 struct nc_layer_out {

@@ -38,7 +38,7 @@ static bool begins(const char *path, const char *top)
 /* Where the blocks of path are counted. */
 static uint64_t *account_of(struct nacre_usage *usage, const char *path)
 {
-	static const char *const metadata[] = { "graph", "names", "mounts", "mnt", "nacre.json", "lock" };
+	static const char *const metadata[] = { "graph", "names", "mounts", "mnt", "holds", "nacre.json", "lock" };
 	if (strncmp(path, "graph/_tmp/", 11) == 0 || begins(path, "nacre.tmp") || strncmp(path, NC_TEMPORARY, 5) == 0)
 		return &usage->rubbish;
 	if (begins(path, "blobs"))
