@@ -38,7 +38,7 @@ def describe(path):
     return facts
 
 
-def listing(root):
+def walk(root):
     root = os.fsencode(root)
     pending = [b'']
     while pending:
@@ -46,9 +46,18 @@ def listing(root):
         path = os.path.join(root, name) if name else root
         facts = describe(path)
         if name:  # the root's own times belong to whoever made the mount point
-            print(json.dumps([os.fsdecode(name), facts], sort_keys=True))
+            yield os.fsdecode(name), facts
         if stat.S_ISDIR(facts['type']):
             pending += [os.path.join(name, child) for child in sorted(os.listdir(path), reverse=True)]
+
+
+def facts_of(root):
+    return dict(walk(root))
+
+
+def listing(root):
+    for name, facts in walk(root):
+        print(json.dumps([name, facts], sort_keys=True))
 
 
 def load(path):
@@ -107,4 +116,5 @@ def main():
     return stack(args[0], args[1:])
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""Kills commands, lets their system calls fail, and cuts the power, at one point after the other, and judges the store.
+
+  crash.py kill  [OPTION…]    killed before, after and half way through each call that changes a file of the store
+  crash.py fault [OPTION…]    that call fails: ENOSPC, EIO, …, once (ERRNO) or from then on (ERRNO+)
+  crash.py power [OPTION…]    the disk's writes are logged; the power goes after each of them
+
+  --nacre FILE --tools DIR    the command, and where strike and disklog are
+  --scenario NAME             only that one (may be repeated)          --driver NAME   of the stores (overlay)
+  --points N                  at most N points a scenario and mode, spread evenly (all)
+  --mode MODE                 only these (may be repeated)             --fs NAME       power: ext4, xfs, btrfs (all)
+
+The judge knows beforehand what each image is: the digest of each layer and the tree that GNU tar makes of them. After each
+point a store must open, show what was there and what was reported as done, whole, and nothing half; the command must then
+succeed, and leave no file behind that an undisturbed run does not leave. Prints TAP. Needs root."""
+import argparse
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'interop'))
+import tree  # noqa: E402
+
+LIMIT = 60  # seconds for any single step
+Image = collections.namedtuple('Image', 'id archive layers listing')
+Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after')
+
+
+class Wrong(Exception):
+    """What the judge found."""
+
+
+def run(*words, check=True, **more):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, **more)
+    if check and done.returncode:
+        raise Wrong(f'{" ".join(words)}: exit {done.returncode}: {done.stderr.decode(errors="replace").strip()}')
+    return done
+
+
+class Store:
+    def __init__(self, nacre, root):
+        self.nacre, self.root = nacre, root
+
+    def words(self, *words):
+        return [self.nacre, '--root', self.root, *words]
+
+    def __call__(self, *words, **more):
+        return run(*self.words(*words), **more)
+
+
+# --- what the images are ---------------------------------------------------------------------------------------------
+
+def make_image(work, name, options):
+    """An archive, and what it holds by the word of tar and sha256 alone."""
+    archive = os.path.join(work, name + '.tar')
+    run(os.path.join(HERE, '..', 'story', 'make-image'), 'docker', archive, '--name', name + ':1', *options)
+    home = os.path.join(work, name)
+    os.mkdir(home)
+    layers, files = [], []
+    with tarfile.open(archive) as tar:
+        manifest = json.load(tar.extractfile('manifest.json'))[0]
+        config = tar.extractfile(manifest['Config']).read()
+        for i, member in enumerate(manifest['Layers']):
+            content = tar.extractfile(member).read()
+            layers.append('sha256:' + hashlib.sha256(content).hexdigest())
+            files.append(os.path.join(home, f'{i}.tar'))
+            with open(files[-1], 'wb') as f:
+                f.write(content)
+    tree.stack(os.path.join(home, 'tree'), files)
+    return Image(hashlib.sha256(config).hexdigest(), archive, layers, tree.facts_of(os.path.join(home, 'tree')))
+
+
+def make_images(work):
+    many = [word for i in range(12) for word in ('--big', f'srv/file{i}={i * 1700}')]
+    return {
+        'app': make_image(work, 'app', ['--dir', 'etc', '--dir', 'srv', '--file', 'etc/motd=hello', '--file', 'etc/old=old', *many,
+                                        '--link', 'etc/link=motd', '--hard', 'srv/again=srv/file3', '--layer', '--dir', 'etc',
+                                        '--file', 'etc/new=new', '--delete', 'etc/old', '--file', 'etc/motd=changed']),
+        'other': make_image(work, 'other', ['--dir', 'opt', '--file', 'opt/other=other', '--big', 'opt/big=20000']),
+    }
+
+
+def scenarios(images):
+    app, other = images['app'], images['other']
+    both = {'app:1': app.id, 'other:1': other.id}
+    alone = {'other:1': other.id}
+    return [
+        Scenario('load', ['other'], [], ['load', '-q', '-i', app.archive], alone, both),
+        Scenario('load-first', [], [], ['load', '-q', '-i', app.archive], {}, {'app:1': app.id}),
+        Scenario('rmi', ['app', 'other'], [], ['rmi', 'app:1'], both, alone),
+        Scenario('tag', ['app', 'other'], [], ['tag', 'app:1', 'app:2'], both, {**both, 'app:2': app.id}),
+        Scenario('move-tag', ['app', 'other'], [], ['tag', 'app:1', 'other:1'], both, {'app:1': app.id, 'other:1': app.id}),
+        Scenario('untag', ['app', 'other'], [['tag', 'app:1', 'app:2']], ['untag', 'app:2'], {**both, 'app:2': app.id}, both),
+    ]
+
+
+# --- the judge -------------------------------------------------------------------------------------------------------
+
+def judge_image(store, image, mount_point):
+    facts = json.loads(store('inspect', image.id).stdout)[0]
+    if [layer['diff_id'] for layer in facts['layers']] != image.layers:
+        raise Wrong(f'image {image.id[:12]} has other layers')
+    for layer in facts['layers']:
+        content = store('graph', 'tar', layer['chain_id']).stdout
+        if 'sha256:' + hashlib.sha256(content).hexdigest() != layer['diff_id']:
+            raise Wrong(f'layer {layer["chain_id"][:12]} gives other bytes')
+    store('mount', image.id, mount_point)
+    try:
+        found = tree.facts_of(mount_point)
+        for name in found.keys() | image.listing.keys():
+            if found.get(name) != image.listing.get(name):
+                raise Wrong(f'image {image.id[:12]} shows another {name}: {found.get(name)} for {image.listing.get(name)}')
+    finally:
+        store('umount', mount_point)
+
+
+def judge(store, images, scenario, done, mount_point):
+    """done: what the command does must be there; else it may be."""
+    listed = store('images', '-a', '--json')
+    if listed.stderr:
+        raise Wrong('images: ' + listed.stderr.decode().strip())
+    found = json.loads(listed.stdout)
+    ids = {image['id'].removeprefix('sha256:') for image in found}
+    names = {name: image['id'].removeprefix('sha256:') for image in found for name in image['repo_tags']}
+    for name in scenario.before.keys() | scenario.after.keys() | names.keys():
+        allowed = {scenario.after.get(name)} | (set() if done else {scenario.before.get(name)})
+        if names.get(name) not in allowed:
+            raise Wrong(f'name {name} means {names.get(name)}')
+    kept = set(scenario.before.values()) & set(scenario.after.values())
+    loaded = {images[name].id for name in scenario.loaded}
+    must = loaded & (kept | set(scenario.after.values())) if scenario.name != 'rmi' else kept
+    if done:
+        must |= set(scenario.after.values())
+    if not must <= ids:
+        raise Wrong(f'images are gone: {must - ids}')
+    if done and scenario.name == 'rmi' and ids != must:
+        raise Wrong(f'images are still there: {ids - must}')
+    for image in images.values():
+        if image.id in ids:
+            judge_image(store, image, mount_point)
+
+
+def count_files(root):
+    """What lies in a store, but for the catalog's companions, which come and go."""
+    return sum(1 for _, dirs, files in os.walk(root) for name in dirs + files if not name.startswith('catalog.db-'))
+
+
+# --- points ----------------------------------------------------------------------------------------------------------
+
+class Tally:
+    """Counts outcomes and prints a line of TAP for each run of points."""
+    number = failed = points = 0
+
+    def __init__(self, title):
+        self.title, self.outcomes, self.first, self.began = title, collections.Counter(), None, time.time()
+
+    def add(self, outcome, where, why=''):
+        self.outcomes[outcome] += 1
+        if outcome != 'clean' and not self.first:
+            self.first = f'{where}: {outcome}: {why}'
+
+    def close(self):
+        Tally.number += 1
+        total = sum(self.outcomes.values())
+        Tally.points += total
+        bad = total - self.outcomes['clean'] or total == 0
+        Tally.failed += bool(bad)
+        told = ', '.join(f'{count} {outcome}' for outcome, count in self.outcomes.most_common()) or 'no point was reached'
+        print(f'{"not ok" if bad else "ok"} {Tally.number} {self.title}: {total} points: {told} ({time.time() - self.began:.0f} s)')
+        if self.first:
+            print(f'#   {self.first}')
+        sys.stdout.flush()
+
+
+def thin(points, most):
+    points = list(points)
+    return points if not most or len(points) <= most else [points[i * len(points) // most] for i in range(most)]
+
+
+def prepare(store, images, scenario, driver):
+    for name in scenario.loaded:
+        store('--driver', driver, 'load', '-q', '-i', images[name].archive)
+    for words in scenario.setup:
+        store(*words)
+
+
+def attempt(store, command):
+    """The command again, after whatever happened. What is to be removed may be gone already."""
+    done = store(*command, check=False)
+    if done.returncode and not (done.returncode == 2 and command[0] in ('rmi', 'untag')):
+        raise Wrong(f'{command[0]} again: exit {done.returncode}: {done.stderr.decode(errors="replace").strip()}')
+
+
+@contextlib.contextmanager
+def own_stage(what):
+    """Turns what goes wrong in it into (outcome, why)."""
+    trouble = []
+    try:
+        yield trouble
+    except Wrong as wrong:
+        trouble.append((what, str(wrong)))
+    except subprocess.TimeoutExpired as late:
+        trouble.append(('hang', str(late)))
+
+
+def judge_point(store, images, scenario, done, mount_point, files):
+    """(outcome, why) of a store as a disturbance left it; the command is then repeated."""
+    for what, step in (('lost' if done else 'damaged', lambda: judge(store, images, scenario, done, mount_point)),
+                       ('stuck', lambda: attempt(store, scenario.command)),
+                       ('wrong', lambda: judge(store, images, scenario, True, mount_point))):
+        with own_stage(what) as trouble:
+            step()
+        if trouble:
+            return trouble[0]
+    left = count_files(store.root) - files if files else 0
+    return ('leak', f'{left} files') if left > 0 else ('clean', '')
+
+
+class Strikes:
+    def __init__(self, options, work, images):
+        self.options, self.work, self.images = options, work, images
+        self.mount_point = os.path.join(work, 'mnt')
+        os.mkdir(self.mount_point)
+
+    def fresh(self, base):
+        shutil.rmtree(self.store.root, ignore_errors=True)
+        if os.path.exists(base):
+            run('cp', '-a', '--reflink=auto', base, self.store.root)
+
+    def strike(self, mode, at, calls=None):
+        done = run(os.path.join(self.options.tools, 'strike'), '-n', str(at), '-m', mode, '-p', self.store.root,
+                   *(['-o', calls] if calls else []), '--', *self.store.words('--driver', self.options.driver, *self.scenario.command),
+                   check=False)
+        facts = done.stderr.decode(errors='replace').strip().splitlines()[-1].split(' ', 4)
+        return done.returncode, int(facts[1].split('=')[1]), int(facts[2].split('=')[1]), ' '.join(facts[3:])
+
+    def scenario_points(self, scenario, modes):
+        self.scenario, base = scenario, os.path.join(self.work, 'base')
+        shutil.rmtree(base, ignore_errors=True)
+        self.store = Store(self.options.nacre, base)
+        prepare(self.store, self.images, scenario, self.options.driver)
+        self.store = Store(self.options.nacre, os.path.join(self.work, 'store'))
+        calls = os.path.join(self.work, 'calls')
+        self.fresh(base)
+        code, total, _, _ = self.strike('before', 0, calls)
+        if code:
+            raise Wrong(f'{scenario.name} fails undisturbed: exit {code}')
+        attempt(self.store, scenario.command)
+        judge(self.store, self.images, scenario, True, self.mount_point)
+        files = count_files(self.store.root)
+        with open(calls) as f:
+            writes = [int(line.split('\t')[0]) for line in f if line.split('\t')[1] in ('write', 'pwrite64')]
+        for mode in modes:
+            tally = Tally(f'{self.options.driver}: {scenario.name}, {mode}')
+            for at in thin(writes if mode == 'half' else range(1, total + 1), self.options.points):
+                self.fresh(base)
+                try:
+                    code, _, fired, where = self.strike(mode, at)
+                except subprocess.TimeoutExpired:
+                    tally.add('hang', f'call {at}')
+                    continue
+                if fired:
+                    outcome, why = judge_point(self.store, self.images, scenario, code == 0, self.mount_point, files)
+                    tally.add('lied' if outcome == 'lost' else outcome, f'call {at}, {where}', why)
+            tally.close()
+
+
+# --- power cuts ------------------------------------------------------------------------------------------------------
+
+class Power:
+    SIZE = {'ext4': 96, 'xfs': 320, 'btrfs': 256}  # MiB
+
+    def __init__(self, options, work, images, fs):
+        self.options, self.work, self.images, self.fs = options, work, images, fs
+        self.disk, self.fuse = os.path.join(work, 'disk'), os.path.join(work, 'fuse')
+        for path in (self.disk, self.fuse, os.path.join(work, 'mnt')):
+            os.makedirs(path, exist_ok=True)
+        self.mount_point = os.path.join(work, 'mnt')
+        self.store = Store(options.nacre, os.path.join(self.disk, 'store'))
+        self.log = os.path.join(work, 'log')
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    @contextlib.contextmanager
+    def mounted(self, image):
+        loop = run('losetup', '-f', '--show', image).stdout.decode().strip()
+        try:
+            run('mount', '-t', self.fs, loop, self.disk)
+            try:
+                yield
+            finally:
+                run('umount', self.disk)
+        finally:
+            run('losetup', '-d', loop)
+
+    def make_base(self, scenario):
+        base = self.path('base.img')
+        with open(base, 'wb') as f:
+            f.truncate(self.SIZE[self.fs] << 20)
+        run('mkfs.' + self.fs, *(['-q', '-F'] if self.fs == 'ext4' else ['-q', '-f']), base)
+        with self.mounted(base):
+            prepare(self.store, self.images, scenario, self.options.driver)
+        return base
+
+    def mark(self, text):
+        with open(os.path.join(self.fuse, 'mark'), 'w') as f:
+            f.write(text + '\n')
+
+    def record(self, base, scenario):
+        live = self.path('live.img')
+        run('cp', '--sparse=always', base, live)
+        disk = subprocess.Popen([os.path.join(self.options.tools, 'disklog'), 'serve', self.fuse, live, self.log])
+        try:
+            while not os.path.exists(os.path.join(self.fuse, 'disk')):
+                time.sleep(0.02)
+            with self.mounted(os.path.join(self.fuse, 'disk')):
+                self.mark('start')
+                self.store('--driver', self.options.driver, *scenario.command)
+                self.mark('done')
+                judge(self.store, self.images, scenario, True, self.mount_point)
+                self.mark('end')
+        finally:
+            run('umount', self.fuse, check=False)
+            disk.wait(LIMIT)
+        lines = [line.split('\t') for line in run(os.path.join(self.options.tools, 'disklog'), 'list', self.log).stdout.decode().splitlines()]
+        marks = {text: int(index) for index, kind, _, text in lines if kind == 'mark'}
+        flushes = sum(1 for index, kind, _, _ in lines if kind == 'flush' and marks['start'] < int(index) < marks['done'])
+        return marks, flushes
+
+    def scenario_points(self, scenario, modes):
+        base = self.make_base(scenario)
+        marks, flushes = self.record(base, scenario)
+        print(f'# {self.fs}: {scenario.name}: {marks["done"] - marks["start"] - 1} records of the disk, {flushes} flushes')
+        for mode in modes:
+            tally = Tally(f'{self.fs}, {self.options.driver}: power cut in {scenario.name}, cache {mode}')
+            for at in thin(range(marks['start'], marks['end'] + 1), self.options.points):
+                cut = self.path('cut.img')
+                run(os.path.join(self.options.tools, 'disklog'), 'replay', self.log, base, cut, str(at), mode, str(at))
+                with self.mounted(cut):
+                    outcome, why = judge_point(self.store, self.images, scenario, at >= marks['done'], self.mount_point, 0)
+                tally.add(outcome, f'record {at} of {marks["end"]}', why)
+                os.unlink(cut)
+            tally.close()
+
+
+MODES = {'kill': ['before', 'after', 'half'], 'fault': ['ENOSPC', 'ENOSPC+', 'EIO', 'EIO+', 'EDQUOT+', 'EMFILE', 'ENOMEM', 'EINTR'],
+         'power': ['all', 'none', 'some']}
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument('what', choices=MODES)
+    parser.add_argument('--nacre', required=True)
+    parser.add_argument('--tools', required=True)
+    parser.add_argument('--scenario', action='append')
+    parser.add_argument('--driver', default='overlay')
+    parser.add_argument('--points', type=int, default=0)
+    parser.add_argument('--mode', action='append')
+    parser.add_argument('--fs', action='append')
+    parser.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not options.inside:  # a mount namespace of our own: whoever copies ours meanwhile would keep our mounts alive
+        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, os.path.abspath(__file__),
+                              *sys.argv[1:], '--inside'])
+    tool = 'disklog' if options.what == 'power' else 'strike'
+    if not os.path.exists(os.path.join(options.tools, tool)):
+        print(f'ok 1 {options.what} # skip {tool} is made for x86-64 only\n1..1')
+        return
+    options.nacre, options.tools = os.path.abspath(options.nacre), os.path.abspath(options.tools)
+    work = tempfile.mkdtemp(prefix='nacre-crash.', dir='/var/tmp')
+    os.environ['XDG_CACHE_HOME'] = work
+    try:
+        images = make_images(work)
+        wanted = [s for s in scenarios(images) if not options.scenario or s.name in options.scenario]
+        for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if options.what == 'power' else [None]:
+            rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
+            for scenario in wanted:
+                rig.scenario_points(scenario, options.mode or MODES[options.what])
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print(f'1..{Tally.number}\n# {Tally.points} points')
+    sys.exit(1 if Tally.failed or not Tally.number else 0)
+
+
+main()
