@@ -92,6 +92,20 @@ struct nc_driver_ops {
 	int (*where)(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err);
 	/* Bytes on disk that the tree of id takes, hard links once; for vfs the whole copy. */
 	int (*usage)(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err);
+
+	/* Trees that can be written, laid over a sealed one (parent; NULL: over nothing). dir is a directory of the
+	 * caller's on the same file system, kept for this and of a constant place once it was made; it is borrowed, and
+	 * the driver's files in it (names: diff, work, tree) go with it. All NULL where the driver has none. */
+
+	/* Fills dir. The tree shows what the parent shows, times included. */
+	int (*writable_make)(struct nc_driver *driver, const char *parent, int dir, struct nacre_error *err);
+	/* The tree as it is now, without mounting; whoever writes meanwhile is seen or not. Sockets are not shown, names
+	 * that begin with ".wh." are. */
+	int (*writable_view)(struct nc_driver *driver, const char *parent, int dir, struct nc_view **ret,
+			     struct nacre_error *err);
+	/* Mounts it for reading and writing at target. At most one mount of a tree at a time: the caller sees to it. */
+	int (*writable_mount)(struct nc_driver *driver, const char *parent, int dir, int target,
+			      struct nacre_error *err);
 };
 
 /* The first member of every driver. */

@@ -34,6 +34,10 @@ int nc_home_content(int home, const char *tree, const char *name, size_t name_le
 /* Bytes on disk of what lies below home/tree, hard links once. */
 int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error *err);
 
+/* Give the directory root (open, made just now) what the root of parents (NULL: none) has, as a layer that does not
+ * mention it shows it. */
+int nc_root_dress(int root, struct nc_stack *parents, struct nacre_error *err);
+
 /* A view over a stack, which is taken, also on failure. */
 int nc_view_of_stack(struct nc_stack *stack, struct nc_view **ret, struct nacre_error *err);
 
@@ -43,19 +47,22 @@ int nc_view_of_stack(struct nc_stack *stack, struct nc_view **ret, struct nacre_
 int nc_move_mount(int mount, int target, struct nacre_error *err);
 /* Mount the directory tree (a descriptor) read-only at target. */
 int nc_bind_mount(int tree, int target, struct nacre_error *err);
+int nc_bind_mount_writable(int tree, int target, struct nacre_error *err);
 
 enum nc_overlay_mount_flags {
 	NC_OVERLAY_USER = 1,		/* marks are user.overlay.*, in a user namespace */
+	NC_OVERLAY_WRITABLE = 4,	/* else read-only */
 	NC_OVERLAY_OLD_CALL = 2,	/* for tests: mount(2), as before Linux 6.5 */
 };
 struct nc_overlay_mount {
 	int home;
 	const char *home_path;		/* absolute */
-	char *const *trees;		/* paths below home, topmost first; two at least */
+	char *const *trees;		/* paths below home, topmost first; two at least, or one when writable */
 	size_t count;
 	unsigned flags;
+	int upper;			/* with NC_OVERLAY_WRITABLE: holds diff/ and work/ */
 };
-/* Mount read-only at target. */
+/* Mount at target. */
 int nc_overlay_mount(const struct nc_overlay_mount *what, int target, struct nacre_error *err);
 /* The same, not attached anywhere: gives a descriptor of its root. NACRE_E_UNSUPPORTED before Linux 6.5. */
 int nc_overlay_mount_detached(const struct nc_overlay_mount *what, int *ret, struct nacre_error *err);

@@ -372,6 +372,57 @@ static int overlay_mount(struct nc_driver *driver, const char *id, int target, s
 	return nc_overlay_mount(&what, target, err);
 }
 
+/* --- trees that can be written ---------------------------------------------------------------------------------- */
+
+static int overlay_writable_make(struct nc_driver *driver, const char *parent, int dir, struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_CLEANUP(nc_stack_auto) struct nc_stack *parents = NULL;
+	NC_AUTO_FD int diff = -1;
+	NC_AUTO_FD int work = -1;
+	int code = parent ? open_stack(self, parent, &parents, err) : 0;
+	if (code >= 0)
+		code = nc_dir_ensure(dir, "diff", &diff, err);
+	if (code >= 0)
+		code = nc_dir_ensure(dir, "work", &work, err);
+	return code < 0 ? code : nc_root_dress(diff, parents, err);
+}
+
+/* The stack of a writable tree: its own, then its parents. */
+static int overlay_writable_view(struct nc_driver *driver, const char *parent, int dir, struct nc_view **ret,
+				 struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_CLEANUP(chain_release) struct chain chain = { .count = 0 };
+	NC_AUTO_FD int base = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct nc_stack *stack;
+	int code = base < 0 ? nc_fail(err, NACRE_E_IO, errno, "open a writable tree") : chain_add(&chain, "diff", err);
+	if (code >= 0 && parent)
+		code = chain_read(self, parent, &chain, err);
+	if (code >= 0)
+		code = nc_stack_new(self->home, (const char *const *)chain.trees, chain.count, self->opaque, &stack,
+				    err);
+	if (code < 0)
+		return code;
+	nc_stack_writable(stack, nc_fd_give(&base));
+	return nc_view_of_stack(stack, ret, err);
+}
+
+static int overlay_writable_mount(struct nc_driver *driver, const char *parent, int dir, int target,
+				  struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_CLEANUP(chain_release) struct chain chain = { .count = 0 };
+	int code = parent ? chain_read(self, parent, &chain, err) : chain_add(&chain, "empty", err);
+	if (code < 0)
+		return code;
+	struct nc_overlay_mount what = {
+		.home = self->home, .home_path = self->home_path, .trees = chain.trees, .count = chain.count,
+		.flags = NC_OVERLAY_WRITABLE | (self->user ? NC_OVERLAY_USER : 0), .upper = dir,
+	};
+	return nc_overlay_mount(&what, target, err);
+}
+
 static int overlay_usage(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err)
 {
 	struct overlay *self = (struct overlay *)driver;
@@ -643,4 +694,7 @@ const struct nc_driver_ops nc_overlay_driver = {
 	.mount = overlay_mount,
 	.where = overlay_where,
 	.usage = overlay_usage,
+	.writable_make = overlay_writable_make,
+	.writable_view = overlay_writable_view,
+	.writable_mount = overlay_writable_mount,
 };

@@ -32,16 +32,26 @@ int nc_move_mount(int mount, int target, struct nacre_error *err)
 	return 0;
 }
 
-int nc_bind_mount(int tree, int target, struct nacre_error *err)
+static int bind_mount(int tree, int target, bool writable, struct nacre_error *err)
 {
 	NC_AUTO_FD int mount = open_tree(tree, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount < 0)
 		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno, "bind mount");
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+	if (!writable && mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
 		return nc_fail(err, errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno,
 			       "make a mount read-only");
 	return nc_move_mount(mount, target, err);
+}
+
+int nc_bind_mount(int tree, int target, struct nacre_error *err)
+{
+	return bind_mount(tree, target, false, err);
+}
+
+int nc_bind_mount_writable(int tree, int target, struct nacre_error *err)
+{
+	return bind_mount(tree, target, true, err);
 }
 
 /* The times of a root that no layer mentions can be set before it is read-only only. */
@@ -108,6 +118,18 @@ static int add_lower(int fs, const struct nc_overlay_mount *what, size_t i, stru
 	return fail_step(fs, errno, what->trees[i], err);
 }
 
+static int add_upper(int fs, int upper, struct nacre_error *err)
+{
+	static const char *const keys[][2] = { { "upperdir", "diff" }, { "workdir", "work" } };
+	for (size_t i = 0; i < 2; i++) {
+		char value[VALUE_MAX];
+		snprintf(value, sizeof value, "/proc/self/fd/%d/%s", upper, keys[i][1]);
+		if (fsconfig(fs, FSCONFIG_SET_STRING, keys[i][0], value, 0) < 0)
+			return fail_step(fs, errno, keys[i][0], err);
+	}
+	return 0;
+}
+
 int nc_overlay_mount_detached(const struct nc_overlay_mount *what, int *ret, struct nacre_error *err)
 {
 	if (what->count > LAYERS_MAX)
@@ -122,6 +144,10 @@ int nc_overlay_mount_detached(const struct nc_overlay_mount *what, int *ret, str
 		if (code < 0)
 			return code;
 	}
+	bool writable = what->flags & NC_OVERLAY_WRITABLE;
+	int code = writable ? add_upper(fs, what->upper, err) : 0;
+	if (code < 0)
+		return code;
 	if (what->flags & NC_OVERLAY_USER && fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
 		return fail_step(fs, errno, "userxattr", err);
 	for (size_t i = 0; i < SETTINGS; i++)
@@ -129,7 +155,7 @@ int nc_overlay_mount_detached(const struct nc_overlay_mount *what, int *ret, str
 			return fail_step(fs, errno, settings[i][0], err);
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_step(fs, errno, "create", err);
-	int mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+	int mount = fsmount(fs, FSMOUNT_CLOEXEC, writable ? 0 : MOUNT_ATTR_RDONLY);
 	if (mount < 0)
 		return fail_step(fs, errno, "fsmount", err);
 	*ret = mount;
@@ -173,7 +199,8 @@ static int mount_in_child(const struct nc_overlay_mount *what, const char *targe
 	}
 	for (size_t i = 0; i <= rest_len; i++)
 		options[len + i] = rest[i];
-	if (chdir("/proc/self/fd") < 0 || mount("overlay", target, "overlay", MS_RDONLY, options) < 0)
+	unsigned long flags = what->flags & NC_OVERLAY_WRITABLE ? 0 : MS_RDONLY;
+	if (chdir("/proc/self/fd") < 0 || mount("overlay", target, "overlay", flags, options) < 0)
 		return errno;
 	return 0;
 }
@@ -182,6 +209,8 @@ static int mount_by_old_call(const struct nc_overlay_mount *what, int target, st
 {
 	NC_AUTO_BUF struct nc_buf rest = NC_BUF_INIT(4096);
 	int code = nc_buf_add_text(&rest, what->flags & NC_OVERLAY_USER ? ",userxattr" : "", err);
+	if (code >= 0 && what->flags & NC_OVERLAY_WRITABLE)
+		code = nc_buf_addf(&rest, err, ",upperdir=%d/diff,workdir=%d/work", what->upper, what->upper);
 	for (size_t i = 0; code >= 0 && i < SETTINGS; i++)
 		code = nc_buf_addf(&rest, err, ",%s=%s", settings[i][0], settings[i][1]);
 	if (code < 0)

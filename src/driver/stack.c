@@ -30,6 +30,7 @@ struct level {
 
 struct nc_stack {
 	int home;
+	int base;			/* of the topmost tree when it can be written, else -1 */
 	char **trees;
 	size_t count;
 	const char *opaque;
@@ -74,6 +75,7 @@ int nc_stack_new(int home, const char *const *trees, size_t count, const char *o
 	if (!stack)
 		return nc_nomem(err);
 	stack->home = home;
+	stack->base = -1;
 	stack->opaque = opaque;
 	stack->path.max = PATH_LIMIT;
 	for (size_t i = 0; i < OPEN_MAX; i++)
@@ -105,6 +107,7 @@ void nc_stack_free(struct nc_stack *stack)
 	if (!stack)
 		return;
 	close_all(stack);
+	nc_fd_release(&stack->base);
 	for (size_t i = 0; i < stack->depth; i++)
 		free(stack->levels[i].trees);
 	free(stack->levels);
@@ -116,6 +119,11 @@ void nc_stack_free(struct nc_stack *stack)
 	free(stack);
 }
 
+void nc_stack_writable(struct nc_stack *stack, int base)
+{
+	stack->base = base;
+}
+
 bool nc_is_opaque(int dir, const char *attribute)
 {
 	struct stat st;
@@ -125,9 +133,9 @@ bool nc_is_opaque(int dir, const char *attribute)
 	return fgetxattr(dir, attribute, value, sizeof value) == 1 && value[0] == 'y';
 }
 
-static bool is_mark(const char *name)
+static bool is_mark(const struct nc_stack *stack, const char *name)
 {
-	return strncmp(name, ".wh.", 4) == 0;
+	return stack->base < 0 && strncmp(name, ".wh.", 4) == 0;
 }
 
 /* Where marks are files: 1 when dir has a whiteout of name. */
@@ -153,13 +161,15 @@ static int open_level(struct nc_stack *stack, size_t position, int *ret, struct 
 	if (position >= OPEN_MAX)
 		nc_fd_release(slot);
 	if (*slot < 0) {
-		const char *tree = stack->trees[stack->levels[stack->depth - 1].trees[position]];
+		uint32_t number = stack->levels[stack->depth - 1].trees[position];
+		const char *tree = stack->trees[number];
+		int home = number == 0 && stack->base >= 0 ? stack->base : stack->home;
 		NC_AUTO_BUF struct nc_buf full = NC_BUF_INIT(PATH_LIMIT + 4096);
 		int code = nc_buf_addf(&full, err, "%s%s%s", tree, stack->path.len ? "/" : "",
 				       nc_buf_text(&stack->path));
 		if (code < 0)
 			return code;
-		*slot = nc_below_open(stack->home, full.data, O_RDONLY | O_DIRECTORY);
+		*slot = nc_below_open(home, full.data, O_RDONLY | O_DIRECTORY);
 		if (*slot < 0) {
 			int sys = -*slot;
 			*slot = -1;
@@ -181,7 +191,7 @@ static int descend(struct nc_stack *stack, const char *name, size_t len, struct 
 		return 0;
 	memcpy(component, name, len);
 	component[len] = '\0';
-	if (is_mark(component))
+	if (is_mark(stack, component))
 		return 0;
 	NC_AUTO_FREE uint32_t *trees = nc_realloc_array(NULL, from->count, sizeof *trees);
 	if (!trees)
@@ -271,7 +281,7 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	int code = is_mark(name) ? 0 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);
+	int code = is_mark(stack, name) ? 0 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);
 	if (code <= 0)
 		return code;
 	char *copy = nc_strdup(*name ? name : ".");
@@ -286,7 +296,7 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 		if (code < 0)
 			return code;
 		if (fstatat(found.dir, copy, &found.st, AT_SYMLINK_NOFOLLOW) == 0) {
-			if (nc_is_whiteout(&found.st))
+			if (nc_is_whiteout(&found.st) || S_ISSOCK(found.st.st_mode))
 				return 0;
 			*ret = found;
 			return 1;
@@ -305,6 +315,7 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
 struct gather {
+	const struct nc_stack *stack;
 	struct nc_map *seen;	/* NULL while there is only one directory */
 	int dir;
 	char **names;
@@ -321,7 +332,7 @@ void nc_names_free(char **names, size_t count)
 static int gather(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	struct gather *self = ctx;
-	if (is_mark(name))
+	if (is_mark(self->stack, name))
 		return 0;
 	if (self->seen) {
 		size_t len = strlen(name);
@@ -331,11 +342,13 @@ static int gather(void *ctx, const char *name, unsigned char type, struct nacre_
 		if (code < 0)
 			return code;
 	}
+	if (type == DT_SOCK)
+		return 0;
 	if (type == DT_CHR || type == DT_UNKNOWN) {
 		struct stat st;
 		if (fstatat(self->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "stat '%s' of a layer", name);
-		if (nc_is_whiteout(&st))
+		if (nc_is_whiteout(&st) || S_ISSOCK(st.st_mode))
 			return 0;
 	}
 	if (self->count == self->cap) {
@@ -360,7 +373,7 @@ static int gather_hidden(void *ctx, const char *name, unsigned char type, struct
 {
 	struct gather *self = ctx;
 	size_t len = strlen(name);
-	if (!is_mark(name) || len == 4 || nc_map_get(self->seen, name + 4, len - 4))
+	if (!is_mark(self->stack, name) || len == 4 || nc_map_get(self->seen, name + 4, len - 4))
 		return 0;
 	return nc_map_set(self->seen, name + 4, len - 4, self, NULL, err);
 }
@@ -382,7 +395,7 @@ int nc_stack_names(struct nc_stack *stack, const char *path, char ***ret, size_t
 		if (!seen)
 			return nc_nomem(err);
 	}
-	struct gather self = { .seen = seen };
+	struct gather self = { .stack = stack, .seen = seen };
 	for (size_t i = 0; code >= 0 && i < trees; i++) {
 		code = open_level(stack, i, &self.dir, err);
 		if (code >= 0)

@@ -33,6 +33,10 @@ int nc_stack_new(int home, const char *const *trees, size_t count, const char *o
 void nc_stack_free(struct nc_stack *stack);
 NC_DEFINE_CLEANUP(nc_stack_auto, struct nc_stack *, nc_stack_free)
 
+/* The topmost tree can be written: its path is below base (taken) rather than home, and names that begin with ".wh."
+ * are no marks but names. Sockets, which no layer holds, hide like whiteouts. */
+void nc_stack_writable(struct nc_stack *stack, int base);
+
 /* What the stack shows at path (clean): 1 and *ret, or 0 when nothing. Links are not followed anywhere. */
 int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_found *ret, struct nacre_error *err);
 /* The names that it shows in a directory, sorted by bytes. 1, or 0 when path is no directory. Given: free each

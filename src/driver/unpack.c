@@ -1,6 +1,7 @@
 #include "driver/unpack_private.h"
 
 #include "driver/copy.h"
+#include "driver/drivers.h"
 #include "driver/walk.h"
 #include "io/fd.h"
 #include "io/path.h"
@@ -27,25 +28,20 @@
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
-/* A root that no member mentions looks like the parents' one. */
-static int dress_root(struct nc_unpack *unpack, struct nacre_error *err)
+int nc_root_dress(int root, struct nc_stack *parents, struct nacre_error *err)
 {
 	struct nc_attrs plain = { .mode = 0755 };
 	struct nc_stack_found found;
-	NC_AUTO_FD int fd = openat(unpack->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	NC_AUTO_FD int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open the root of the layer");
 	nc_acl_drop(fd);
-	if (!unpack->parents)
+	if (!parents)
 		return nc_attrs_set_fd(fd, &plain, NC_ENTRY_DIR, false, "/", err);
-	int code = nc_stack_find(unpack->parents, "", &found, err);
+	int code = nc_stack_find(parents, "", &found, err);
 	if (code == 0)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "the parent layer has no root directory");
-	if (code < 0)
-		return code;
-	/* an ACL of the parents' root may be a default for what is made in it */
-	unpack->acls = true;
-	return nc_copy_directory(found.dir, found.name, &found.st, fd, "/", err);
+	return code < 0 ? code : nc_copy_directory(found.dir, found.name, &found.st, fd, "/", err);
 }
 
 int nc_unpack_new(const struct nc_unpack_options *options, struct nc_unpack **ret, struct nacre_error *err)
@@ -67,7 +63,10 @@ int nc_unpack_new(const struct nc_unpack_options *options, struct nc_unpack **re
 	unpack->seen = nc_map_new();
 	if (!unpack->names || !unpack->seen)
 		return nc_nomem(err);
-	int code = dress_root(unpack, err);
+	/* an ACL of the parents' root may be a default for what is made in it */
+	unpack->acls = unpack->parents;
+	/* a root that no member mentions looks like the parents' one */
+	int code = nc_root_dress(unpack->root, unpack->parents, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(unpack);

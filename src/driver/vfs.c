@@ -210,6 +210,46 @@ static int vfs_where(struct nc_driver *driver, const char *id, struct nc_buf *re
 	return nc_buf_addf(ret, err, "vfs/dir/%s", id);
 }
 
+/* --- trees that can be written ---------------------------------------------------------------------------------- */
+
+static int vfs_writable_make(struct nc_driver *driver, const char *parent, int dir, struct nacre_error *err)
+{
+	struct vfs *self = (struct vfs *)driver;
+	NC_CLEANUP(nc_stack_auto) struct nc_stack *parents = NULL;
+	NC_AUTO_FD int tree = -1;
+	NC_AUTO_FD int below = -1;
+	int code = nc_dir_ensure(dir, TREE, &tree, err);
+	if (code >= 0 && parent)
+		code = open_stack(self, parent, &parents, err);
+	if (code >= 0 && parent)
+		code = nc_dir_open(self->home, parent, &below, err);
+	if (code >= 0)
+		code = nc_root_dress(tree, parents, err);
+	return code < 0 || !parent ? code : nc_vfs_merge(below, tree, dir, false, err);
+}
+
+static int vfs_writable_view(struct nc_driver *driver, const char *parent, int dir, struct nc_view **ret,
+			     struct nacre_error *err)
+{
+	struct nc_stack *stack;
+	NC_AUTO_FD int base = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open a writable tree");
+	int code = nc_stack_new(((struct vfs *)driver)->home, (const char *const[]){ TREE }, 1, NULL, &stack, err);
+	if (code < 0)
+		return code;
+	nc_stack_writable(stack, nc_fd_give(&base));
+	return nc_view_of_stack(stack, ret, err);
+}
+
+static int vfs_writable_mount(struct nc_driver *driver, const char *parent, int dir, int target,
+			      struct nacre_error *err)
+{
+	NC_AUTO_FD int tree = -1;
+	int code = nc_dir_open(dir, TREE, &tree, err);
+	return code < 0 ? code : nc_bind_mount_writable(tree, target, err);
+}
+
 const struct nc_driver_ops nc_vfs_driver = {
 	.name = "vfs",
 	.probe = vfs_probe,
@@ -224,4 +264,7 @@ const struct nc_driver_ops nc_vfs_driver = {
 	.mount = vfs_mount,
 	.where = vfs_where,
 	.usage = vfs_usage,
+	.writable_make = vfs_writable_make,
+	.writable_view = vfs_writable_view,
+	.writable_mount = vfs_writable_mount,
 };

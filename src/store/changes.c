@@ -119,6 +119,10 @@ static int look(void *ctx, const char *path, const struct nc_view_file *const fi
 	const struct nacre_progress *progress = changes->progress;
 	if (progress && progress->cancel && *progress->cancel)
 		return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+	const char *slash = strrchr(path, '/');
+	if (strncmp(slash ? slash + 1 : path, ".wh.", 4) == 0)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
+			       "'/%s' cannot be in a layer, where such names mark what is deleted", path);
 	if (!files[1])
 		return add_gone(changes, path, err);
 	bool linked = files[1]->entry.type != NC_ENTRY_DIR && (has_names(files[0]) || has_names(files[1]));

@@ -17,7 +17,7 @@
  * bytes. Then before is the view of the node's parent and after that of the node.
  *
  * out is not finished. ret_count (may be NULL): members; 0 when nothing differs. progress may be NULL. A file that
- * cannot be read fails the whole. While somebody writes into the trees each file is as it was at some moment, and
+ * cannot be read fails the whole, and a name that begins with ".wh." is NACRE_E_UNSUPPORTED. While somebody writes into the trees each file is as it was at some moment, and
  * one that is gone again, or gets shorter, is NACRE_E_BUSY. */
 int nc_changes_tar(struct nc_view *before, struct nc_view *after, struct nc_writer *out,
 		   const struct nacre_progress *progress, size_t *ret_count, struct nacre_error *err);

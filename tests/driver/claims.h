@@ -15,6 +15,10 @@ int count_name(void *ctx, const char *name, unsigned char type, struct nacre_err
 
 /* The changes from tree a (0: nothing) to tree b, laid over a as layer made, must give b. */
 void prove_changes(unsigned a, unsigned b, unsigned made);
+/* The changes from tree a (0: nothing) to a view, laid over a as layer made. Returns how many. */
+size_t lay_changes(unsigned a, struct nc_view *after, unsigned made);
+/* No layer can hold them. */
+void expect_no_layer(unsigned a, struct nc_view *after);
 
 void nothing(void **state);
 void every_type(void **state);
@@ -57,6 +61,9 @@ void changes_within_a_second(void **state);
 void changes_of_opaque_directories(void **state);
 void changes_of_hard_links(void **state);
 void changes_of_other_files(void **state);
+void writable(void **state);
+void writable_over_nothing(void **state);
+void writable_marks(void **state);
 void removal(void **state);
 void layers_127(void **state);
 void layers_500(void **state);

@@ -15,19 +15,25 @@ static struct nc_view *open_view(unsigned number)
 	return view;
 }
 
-/* The changes from a (0: nothing) to b as a tar. Returns how many. */
-static size_t changes(unsigned a, unsigned b, struct nc_buf *ret)
+static size_t changes_to(unsigned a, struct nc_view *after, struct nc_buf *ret)
 {
 	struct nacre_error err;
-	NC_CLEANUP(nc_view_auto) struct nc_view *before = open_view(a), *after = open_view(b);
+	NC_CLEANUP(nc_view_auto) struct nc_view *before = open_view(a);
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
 	size_t count = 0;
 	*ret = (struct nc_buf)NC_BUF_INIT(1u << 26);
 	assert_done(nc_writer_buf(ret, &out, &err));
 	if (nc_changes_tar(before, after, out, NULL, &count, &err) < 0)
-		fail_msg("changes from %u to %u: %s", a, b, err.msg);
+		fail_msg("changes of %u: %s", a, err.msg);
 	assert_done(nc_writer_finish(out, &err));
 	return count;
+}
+
+/* The changes from a (0: nothing) to b as a tar. Returns how many. */
+static size_t changes(unsigned a, unsigned b, struct nc_buf *ret)
+{
+	NC_CLEANUP(nc_view_auto) struct nc_view *after = open_view(b);
+	return changes_to(a, after, ret);
 }
 
 /* Feeds a tar to the layer that is being written, or lists its members into text. */
@@ -53,6 +59,18 @@ static int each_member(const struct nc_buf *bytes, struct nc_buf *text, struct n
 			return code;
 	}
 	return event;
+}
+
+size_t lay_changes(unsigned a, struct nc_view *after, unsigned made)
+{
+	struct nacre_error err;
+	NC_AUTO_BUF struct nc_buf tar = NC_BUF_INIT(0);
+	size_t count = changes_to(a, after, &tar);
+	rig_begin(&rig, made, a);
+	if (each_member(&tar, NULL, &err) < 0)
+		fail_msg("changes over %u: %s", a, err.msg);
+	rig_seal(&rig);
+	return count;
 }
 
 void prove_changes(unsigned a, unsigned b, unsigned made)
@@ -182,4 +200,14 @@ void changes_of_other_files(void **state)
 	prove_changes(1, 3, 902);
 	prove_changes(3, 1, 903);
 	prove_changes(0, 3, 904);
+}
+
+void expect_no_layer(unsigned a, struct nc_view *after)
+{
+	struct nacre_error err;
+	NC_CLEANUP(nc_view_auto) struct nc_view *before = open_view(a);
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	assert_done(nc_writer_null(&out, &err));
+	assert_int_equal(nc_changes_tar(before, after, out, NULL, NULL, &err), NACRE_E_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, ".wh."));
 }

@@ -394,14 +394,20 @@ static int dump_view_file(void *ctx, const struct nc_view_file *file, struct nac
 	return code;
 }
 
+char *rig_dump(struct nc_view *view)
+{
+	struct nacre_error err;
+	struct dump dump = { .text = NC_BUF_INIT(1u << 26), .view = view };
+	assert_done(nc_view_walk(view, "", dump_view_file, &dump, &err));
+	return dump_end(&dump);
+}
+
 char *rig_view_dump(struct rig *rig, unsigned number)
 {
 	struct nacre_error err;
-	struct dump dump = { .text = NC_BUF_INIT(1u << 26) };
-	assert_done(rig->driver->ops->view(rig->driver, rig_id(number), &dump.view, &err));
-	assert_done(nc_view_walk(dump.view, "", dump_view_file, &dump, &err));
-	nc_view_close(dump.view);
-	return dump_end(&dump);
+	NC_CLEANUP(nc_view_auto) struct nc_view *view = NULL;
+	assert_done(rig->driver->ops->view(rig->driver, rig_id(number), &view, &err));
+	return rig_dump(view);
 }
 
 struct paths {

@@ -48,6 +48,7 @@ void rig_refuse(struct rig *rig, unsigned number, unsigned parent, const char *m
 
 /* The tree as the view shows it, and as it is mounted; given (free()). The second is NULL when it cannot be
  * mounted. */
+char *rig_dump(struct nc_view *view);
 char *rig_view_dump(struct rig *rig, unsigned number);
 char *rig_mount_dump(struct rig *rig, unsigned number);
 /* Both must be this. */
