@@ -238,6 +238,39 @@ int nc_dir_open(int dirfd, const char *name, int *ret_fd, struct nacre_error *er
 	return 0;
 }
 
+/* For file systems without O_TMPFILE: a file whose name is taken away at once. */
+static int make_and_unlink(const char *dir, struct nacre_error *err)
+{
+	char name[4096];
+	if (snprintf(name, sizeof name, "%s/nacre-XXXXXX", dir) >= (int)sizeof name)
+		return nc_fail(err, NACRE_E_IO, ENAMETOOLONG, "make a temporary file in '%s'", dir);
+	int fd = mkostemp(name, O_CLOEXEC);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "make a temporary file in '%s'", dir);
+	unlink(name);
+	return fd;
+}
+
+int nc_file_unnamed(int dir, int *ret_fd, struct nacre_error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char path[64];
+	if (!tmp || !*tmp)
+		tmp = "/var/tmp";
+	snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
+	int fd = dir >= 0 ? openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+			  : open(tmp, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		fd = make_and_unlink(dir >= 0 ? path : tmp, err);
+	else if (fd < 0)
+		fd = nc_fail(err, NACRE_E_IO, errno, "make a temporary file%s%s%s", dir >= 0 ? "" : " in '",
+			     dir >= 0 ? "" : tmp, dir >= 0 ? "" : "'");
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
 int nc_dir_ensure(int dirfd, const char *name, int *ret_fd, struct nacre_error *err)
 {
 	if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)

@@ -38,6 +38,9 @@ int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *re
 /* Make a new file (O_EXCL, 0600) with these bytes. NACRE_E_EXISTS when there is something. No sync. */
 int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err);
 
+/* A file without a name, for reading and writing, gone when closed: in dir, or (-1) in $TMPDIR or /var/tmp. */
+int nc_file_unnamed(int dir, int *ret_fd, struct nacre_error *err);
+
 /* Replace or make a file so that after a crash it has the old bytes or the new: a temporary file in the same
  * directory, fdatasync, rename, fsync of the directory. durable false leaves the two syncs out. What a crash leaves
  * is named NC_TEMPORARY and 16 hex digits: who lists such a directory passes it over. name is one component. */

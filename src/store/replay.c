@@ -1,6 +1,7 @@
 #include "store/replay.h"
 
 #include "store/inner.h"
+#include "store/old_layer.h"
 #include "tar/split.h"
 
 #include <errno.h>
@@ -159,13 +160,17 @@ int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_read
 		code = nc_fail(err, NACRE_E_INVALID, 0, "node %.12s has no layer", id);
 	if (code == 0)
 		code = nc_node_open(store, id, &node, err);
-	if (code == 0 && *facts.diff_id)
-		code = nc_digest_parse(facts.diff_id, &diff_id, err);
-	if (code == 0 && ret_size)
-		code = find_size(node, &size, err);
 	struct nc_reader *reader = NULL;
-	if (code == 0)
-		code = nc_replay_open(store, node, id, *facts.diff_id ? &diff_id : NULL, &reader, err);
+	if (code == 0 && !*facts.diff_id) {
+		code = nc_old_layer_open(store, node, &facts, &reader, err);
+		size = UINT64_MAX;
+	} else if (code == 0) {
+		code = nc_digest_parse(facts.diff_id, &diff_id, err);
+		if (code == 0 && ret_size)
+			code = find_size(node, &size, err);
+		if (code == 0)
+			code = nc_replay_open(store, node, id, &diff_id, &reader, err);
+	}
 	if (code < 0)
 		return code;
 	*ret = reader;

@@ -444,6 +444,8 @@ int nc_store_sync(struct nacre_store *store, int fd, const char *what, struct na
 
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err)
 {
+	if (store->readonly)
+		return nc_file_unnamed(-1, ret_fd, err);
 	int code = nc_store_writable(store, err);
 	if (code < 0)
 		return code;

@@ -125,14 +125,15 @@ int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, c
 /* Makes all of it durable and visible. The ingest is then empty and may be freed or used for the next image. */
 int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 
-/* A file without a name on the store's file system, for what must be kept aside for a while: gone when closed. */
+/* A file without a name on the store's file system (elsewhere when the store is read-only), for what must be kept aside
+ * for a while: gone when closed. */
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err);
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* Full IDs only from here on. */
 
-/* The layer's exact tar. size (may be NULL) is its length. The reader fails at its end with NACRE_E_CORRUPT when the
+/* The layer's exact tar. size (may be NULL) is its length, UINT64_MAX where a layer of 2015 does not tell. The reader fails at its end with NACRE_E_CORRUPT when the
  * bytes do not have the node's diff ID. */
 int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		       struct nacre_error *err);

@@ -84,9 +84,12 @@ static ssize_t join_next(struct nc_reader *reader, const void **ret, struct nacr
 {
 	struct join *join = (struct join *)reader;
 	if (!join->failure.code) {
-		ssize_t n = next(join, ret, &join->failure);
+		/* one of its own: what succeeds in the end may have failed in between */
+		struct nacre_error why = { 0 };
+		ssize_t n = next(join, ret, &why);
 		if (n >= 0)
 			return n;
+		join->failure = why;
 		join->failure.code = (int)n;
 	}
 	if (err)

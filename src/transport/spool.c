@@ -13,42 +13,14 @@
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
-/* For file systems without O_TMPFILE: a file whose name is taken away at once. */
-static int unnamed_by_unlink(const char *dir, int *ret_fd, struct nacre_error *err)
-{
-	char name[4096];
-	if (snprintf(name, sizeof name, "%s/nacre-XXXXXX", dir) >= (int)sizeof name)
-		return nc_fail(err, NACRE_E_IO, ENAMETOOLONG, "make a temporary file in '%s'", dir);
-	int fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "make a temporary file in '%s'", dir);
-	unlink(name);
-	*ret_fd = fd;
-	return 0;
-}
-
 int nc_spool_file(const struct nc_spool *spool, int *ret_fd, struct nacre_error *err)
 {
 	if (spool->store)
 		return nc_store_spool(spool->store, ret_fd, err);
-	const char *tmp = getenv("TMPDIR");
-	if (!tmp || !*tmp)
-		tmp = "/var/tmp";
-	char proc[64];
-	const char *dir = tmp;
-	if (spool->dir >= 0) {
-		snprintf(proc, sizeof proc, "/proc/self/fd/%d", spool->dir);
-		dir = proc;
-	}
-	int fd = spool->dir >= 0 ? openat(spool->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
-				 : open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-		return unnamed_by_unlink(dir, ret_fd, err);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "make a temporary file in '%s'",
-			       spool->dir >= 0 ? "the destination's directory" : tmp);
-	*ret_fd = fd;
-	return 0;
+	if (spool->dir < 0)
+		return nc_file_unnamed(-1, ret_fd, err);
+	int code = nc_file_unnamed(spool->dir, ret_fd, err);
+	return code < 0 ? nc_wrap(err, code, "the destination's directory") : 0;
 }
 
 /* --- reading one ------------------------------------------------------------------------------------------------ */

@@ -181,6 +181,23 @@ def record_line(position, record):
     return go_json(line) + '\n'
 
 
+def misorder(tar, records):
+    """0.9.4 put a GNU long name behind the header of its member: padding of the name, header, then what was before."""
+    at, out, padding = 0, [], 0
+    for item in records:
+        if not isinstance(item, tuple):
+            chain = list(headers(item[padding:])) if len(item) > padding else []
+            flags = [flag for _, flag, _ in chain]
+            if flags[:1] == ['L']:
+                size = chain[0][2]
+                front = padding + 512 + size
+                item = item[front:] + item[:front]
+        else:
+            padding = -len(item[1]) % 512
+        out.append(item)
+    return out
+
+
 def record(tar, records=None):
     lines = [record_line(i, r) for i, r in enumerate(split(tar) if records is None else records)]
     out = io.BytesIO()
@@ -215,6 +232,7 @@ def apply(members, tree, whiteouts_are_files=False):
         if base.startswith(b'.wh.') and not whiteouts_are_files:
             remove(os.path.join(os.path.dirname(path), base[4:]))
             continue
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if not (info.isdir() and os.path.isdir(path) and not os.path.islink(path)):
             remove(path)
         if info.isdir():
@@ -485,6 +503,46 @@ def old_variants():
     edit_json('undated', created='ABSENT')
 
 
+def faults():
+    """What the writers of then got wrong."""
+    long = 'a/' + 'directory-with-a-long-name/' * 5
+    members = [dir_('a/')]
+    for i in range(1, 6):
+        members.append(dir_('a/' + 'directory-with-a-long-name/' * i))
+    members += [member(long + 'file', b'content\n' * 10), member(long + 'second', b'x' * 512),
+                member('a/short', b'short'), member('a/link', type=tarfile.SYMTYPE, link='y' * 150)]
+    tar = make_tar(members, tarfile.GNU_FORMAT)
+    add('long', 'base', members, tar=tar, records=misorder(tar, split(tar)) if SIZES_ALWAYS else None)
+    add('pax', 'base', members, tar=make_tar(members, tarfile.PAX_FORMAT))
+    # a name that is no UTF-8
+    members = [member(os.fsdecode(b'caf\xe9'), b'coffee'), member(os.fsdecode(b'caf\xe8'), b'another')]
+    add('latin', 'base', members)
+    # archives that end early
+    for name, end, data in (('end0', 0, b'12345'), ('end1', 512, b'12345'), ('end1even', 512, b'1' * 512),
+                            ('endless', 0, b'12345')):
+        members = [member('f-' + name, data)]
+        tar = make_tar(members, end=end)
+        node = add(name, members=members, tar=tar)
+        if name != 'endless':
+            write(node_dir(node) + '/checksum', 'sha256:' + hashlib.sha256(tar).hexdigest())
+    # more behind the end than needs be
+    add('trailing-zeros', members=[member('z', b'z')], tar=make_tar([member('z', b'z')], end=10240))
+    # files reached through a link of the parent's
+    members = [member('usr/lib/one', b'one, through a link')]
+    tar = make_tar([member('lib/one', b'one, through a link')])
+    add('linked', 'base', members, tar=tar)
+    # members of aufs: their content is in the tree under another name
+    plnk = member('.wh..wh.plnk/1.2', b'of several names')
+    members = [member('.wh..wh.aufs'), dir_('.wh..wh.plnk/'), plnk, member('several', b'of several names')]
+    tar = make_tar(members[:3] + [member('several', type=tarfile.LNKTYPE, link='.wh..wh.plnk/1.2')])
+    add('plnk', 'base', members[:1] + members[3:] if args.driver != 'aufs' else members, tar=tar)
+    # and what is nowhere
+    tar = make_tar([member('pax_global_header', b'52 comment=%040d\n' % 1, type=tarfile.XGLTYPE), member('g', b'g')])
+    add('global', 'base', [member('g', b'g')], tar=tar)
+    body = [member('.wh.data', b'a whiteout with a body')]
+    add('body', 'base', body)
+
+
 # --- all of it ---------------------------------------------------------------------------------------------------
 
 os.makedirs(args.root, 0o700, exist_ok=True)
@@ -493,7 +551,7 @@ os.makedirs(args.out, exist_ok=True)
 standard()
 containers()
 for kind in args.bad:
-    {'old': old_variants}.get(kind, globals().get('bad_' + kind))()
+    {'old': old_variants, 'faults': faults}.get(kind, globals().get('bad_' + kind))()
 cut = names.pop('_cut', False)
 repositories({name: {tag: node_id(to) for tag, to in tags.items()} for name, tags in names.items()})
 if cut:

@@ -28,6 +28,14 @@ exports_exactly() { # NAME…
 	done
 }
 
+# Its tar cannot be had, and the reason is said.
+damaged() { # NAME REASON
+	run --separate-stderr sh -c '"$NACRE" graph tar "$1" >part.tar' - "$(id_of "$1")"
+	is "$status" 65
+	says "$(id_of "$1" | cut -c1-12)"
+	says "$2"
+}
+
 @test "looking changes not a byte" {
 	old_root
 	is "$(nacre images --format '{{.Name}}' | sort)" \
@@ -54,6 +62,59 @@ exports_exactly() { # NAME…
 		exports_exactly base app top other
 		unchanged
 	done
+}
+
+@test "what the writers of records got wrong is mended where that is proved, else named" {
+	for writer in 0.9.4 0.9.6 0.9.11; do
+		rm -rf store out
+		old_root --writer $writer --bad faults
+		exports_exactly base long pax latin end0 end1 end1even trailing-zeros linked plnk
+		damaged endless 'the end of its archive'
+		damaged global pax_global_header
+		damaged body .wh.data
+		unchanged
+	done
+}
+
+@test "a record that does not fit the files is never replaced by the difference" {
+	old_root --bad record
+	damaged cut 'gzip stream ends early'
+	damaged changed "'f' has other content"
+	damaged shorter "'g' has 3 bytes instead of 7"
+	damaged gone "'h'"
+	refute nacre save -o saved.tar "$(id_of changed)"
+	[ ! -e saved.tar ]
+	is "$(nacre cat "$(id_of changed):/f")" kontent
+	unchanged
+}
+
+@test "before Docker 1.8 there were no records: the layer is what its tree changed" {
+	old_root --writer none
+	is "$(nacre graph tar "$(id_of app)" | tar -t | sort | paste -sd' ')" 'etc/.wh.old etc/motd etc/new usr/lib/ usr/lib/libx'
+	nacre graph tar "$(id_of app)" >once
+	nacre graph tar "$(id_of app)" | cmp - once
+	is "$(nacre images | wc -l)" 4
+	nacre save -o saved.tar web:1.0
+	unchanged
+	nacre --root "$work/other" load -q -i saved.tar
+	is "$(nacre --root "$work/other" cat web:1.0:/etc/motd)" changed
+	refute nacre --root "$work/other" cat web:1.0:/etc/old
+	is "$(nacre --root "$work/other" ls -lR web:1.0 | grep -v ' \.$')" "$(nacre ls -lR web:1.0 | grep -v ' \.$')"
+}
+
+@test "trees of the drivers overlay and aufs" {
+	for driver in overlay aufs; do
+		rm -rf store out
+		old_root --driver $driver
+		is "$(nacre images --format '{{.Name}}' | sort | paste -sd,)" \
+			registry.example.org:5000/team/other:v1,web:1.0,web:latest
+		exports_exactly base app top other
+		is "$(nacre cat web:/lib/libx)" 'a library'
+		hasnt "$(nacre ls web:/etc)" old
+		nacre save -o saved-$driver.tar web:latest web:1.0
+		unchanged
+	done
+	cmp saved-overlay.tar saved-aufs.tar
 }
 
 @test "adopted at the first change, and nothing of Docker's is touched" {
