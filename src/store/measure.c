@@ -84,6 +84,8 @@ static int measure(struct nacre_store *store, const struct nc_node_facts *facts,
 	int code = nc_node_open(store, facts->id, &node, err);
 	if (code == 0)
 		code = by_record(node, ret, err);
+	if (code == NACRE_E_BADDATA)
+		code = nc_blame(err, NACRE_E_CORRUPT);
 	if (code != NACRE_E_NOTFOUND || !nc_node_exists(store, facts->id))
 		return code < 0 ? nc_wrap(err, code, "size of node %.12s", facts->id) : 0;
 	return by_tree(store, facts, ret, err);

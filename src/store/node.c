@@ -132,9 +132,11 @@ static int64_t read_size(int dir)
 		return -1;
 	const char *at = text + strspn(text, " \t\r\n");
 	size_t digits = strspn(at, "0123456789");
-	if (!digits || digits > 18 || at[digits + strspn(at + digits, " \t\r\n")])
+	if (!digits || at[digits + strspn(at + digits, " \t\r\n")])
 		return -1;
-	return strtoll(at, NULL, 10);
+	errno = 0;
+	long long size = strtoll(at, NULL, 10);
+	return errno ? -1 : size;
 }
 
 static int read_diff_id(int dir, char *ret, struct nacre_error *err)

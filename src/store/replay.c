@@ -52,6 +52,9 @@ static ssize_t replay_next(struct nc_reader *reader, const void **ret, struct na
 	/* nothing is held while bytes move: what is missing of a node that is gone is no damage */
 	if (n < 0 && replay->published && !nc_node_exists(replay->store, replay->id))
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "node %.12s was removed meanwhile", replay->id);
+	/* what cannot be read of a record is no input of anybody's: the store wrote it, or adopted it */
+	if (n == NACRE_E_BADDATA)
+		n = nc_blame(err, NACRE_E_CORRUPT);
 	if (n < 0)
 		return nc_wrap(err, (int)n, "node %.12s", replay->id);
 	if (n > 0 && replay->hash)

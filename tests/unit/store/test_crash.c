@@ -111,6 +111,12 @@ static int add_node(void *ctx, const struct nacre_node *node)
 	assert_done(nc_buf_addf(listing->text, &err, "node %s\n", node->id));
 	if (node->has_layer)
 		assert_done(nacre_layer_verify(listing->store, node->id, &err));
+	char digest[NACRE_DIGEST_MAX];
+	int code = nacre_node_digest(listing->store, node->id, digest, &err);
+	if (code != NACRE_E_UNSET)
+		assert_done(code);
+	if (code == 0)
+		assert_done(nc_buf_addf(listing->text, &err, "digest %s\n", digest));
 	return 0;
 }
 
@@ -136,6 +142,13 @@ static int add_name(void *ctx, const char *full, const struct nc_name_target *ta
 	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
 }
 
+static int add_hold(void *ctx, const struct nacre_hold_info *info)
+{
+	for (const char *const *id = info->ids; *id; id++)
+		assert_done(nc_buf_addf(ctx, &err, "hold %s %s\n", info->session, *id));
+	return 0;
+}
+
 /* Everything that matters, checked and as text (free()). The store is open. */
 static char *state_of(struct fixture *fixture)
 {
@@ -155,6 +168,8 @@ static char *state_of(struct fixture *fixture)
 	add_entries(&text, fixture, "graph/_tmp");
 	add_entries(&text, fixture, "vfs/dir");
 	add_entries(&text, fixture, "blobs/sha256");
+	add_entries(&text, fixture, "holds");
+	assert_done(nacre_holds_each(fixture->store, add_hold, &text, &err));
 	struct nacre_image_list *list = NULL;
 	assert_done(nacre_image_list(fixture->store, NULL, &list, &err));
 	assert_int_equal(list->damaged, 0);
@@ -241,6 +256,27 @@ static void do_remove(void *ctx)
 	nacre_store_close(store);
 }
 
+static void do_digest(void *ctx)
+{
+	struct nacre_store *store = open_or_exit(ctx);
+	char id[65];
+	int code = nc_store_resolve(store, "old", id, NULL, &err);
+	if (code == 0)
+		code = nacre_node_set_digest(store, id, "tarsum.v1+md5:0123456789abcdef0123456789abcdef", &err);
+	if (code < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_hold(void *ctx)
+{
+	struct nacre_store *store = open_or_exit(ctx);
+	struct nacre_hold_options options = { .size = sizeof options, .persistent = true };
+	if (nacre_hold(store, "s", (const char *const[]){ "old" }, 1, &options, NULL, &err) < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
 static void do_rebuild(void *ctx)
 {
 	const struct fixture *fixture = ctx;
@@ -313,7 +349,8 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 	free(after);
 }
 
-static void (*const operations[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_rebuild };
+static void (*const operations[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_rebuild,
+							do_digest, do_hold };
 
 static void loading(void **state)
 {
@@ -343,6 +380,16 @@ static void removing(void **state)
 static void rebuilding(void **state)
 {
 	at_every_change(*state, do_rebuild, (struct shot){ 0 });
+}
+
+static void setting_a_digest(void **state)
+{
+	at_every_change(*state, do_digest, (struct shot){ 0 });
+}
+
+static void holding(void **state)
+{
+	at_every_change(*state, do_hold, (struct shot){ 0 });
 }
 
 static void each_operation(struct fixture *fixture, struct shot shot)
@@ -376,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(untagging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rebuilding, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(setting_a_digest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(holding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_room_from_then_on, set_up, tear_down),
 	};
