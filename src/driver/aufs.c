@@ -174,7 +174,12 @@ static int aufs_view(struct nc_driver *driver, const char *id, struct nc_view **
 
 static int aufs_usage(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err)
 {
-	return nc_home_usage(((struct aufs *)driver)->home, id, ret, err);
+	return nc_home_usage(((struct aufs *)driver)->home, id, NULL, ret, err);
+}
+
+static int aufs_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
+{
+	return nc_buf_addf(ret, err, "aufs/diff/%s", id);
 }
 
 /* --- what it does not do ---------------------------------------------------------------------------------------- */
@@ -204,5 +209,6 @@ const struct nc_driver_ops nc_aufs_driver = {
 	.content = aufs_content,
 	.view = aufs_view,
 	.mount = aufs_mount,
+	.where = aufs_where,
 	.usage = aufs_usage,
 };

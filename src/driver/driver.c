@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_vfs_driver, &nc_aufs_driver,
-						    &nc_memory_driver, NULL };
+const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_btrfs_driver, &nc_vfs_driver,
+						    &nc_aufs_driver, &nc_memory_driver, NULL };
 
 const struct nc_driver_ops *nc_driver_find(const char *name)
 {

@@ -7,8 +7,11 @@
 #include "driver/view.h"
 #include "io/digest.h"
 
+#include <time.h>
+
 extern const struct nc_driver_ops nc_overlay_driver;
 extern const struct nc_driver_ops nc_vfs_driver;
+extern const struct nc_driver_ops nc_btrfs_driver;
 extern const struct nc_driver_ops nc_aufs_driver;
 extern const struct nc_driver_ops nc_memory_driver;
 
@@ -31,8 +34,15 @@ int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err)
 /* Open the regular file of a member below a tree: its reader (which owns the descriptor) and size. */
 int nc_home_content(int home, const char *tree, const char *name, size_t name_len, struct nc_reader **ret,
 		    uint64_t *ret_size, struct nacre_error *err);
-/* Bytes on disk of what lies below home/tree, hard links once. */
-int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error *err);
+/* Bytes on disk of what lies below home/tree, hard links once; since: only of what was changed then or later. */
+int nc_home_usage(int home, const char *tree, const struct timespec *since, uint64_t *ret, struct nacre_error *err);
+/* For homes in which each tree is complete: home/id as a stack of one, as a view, and mounted. NACRE_E_NOTFOUND. */
+int nc_home_stack(int home, const char *id, struct nc_stack **ret, struct nacre_error *err);
+int nc_home_view(int home, const char *id, struct nc_view **ret, struct nacre_error *err);
+int nc_home_mount(int home, const char *id, int target, struct nacre_error *err);
+/* The same of a writable tree at dir/name. */
+int nc_home_writable_view(int home, int dir, const char *name, struct nc_view **ret, struct nacre_error *err);
+int nc_home_writable_mount(int dir, const char *name, int target, struct nacre_error *err);
 
 /* Give the directory root (open, made just now) what the root of parents (NULL: none) has, as a layer that does not
  * mention it shows it. */

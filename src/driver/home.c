@@ -3,6 +3,7 @@
 #include "driver/walk.h"
 #include "io/fd.h"
 #include "io/path.h"
+#include "io/subvolume.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -79,7 +80,11 @@ int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err)
 	code = nc_tree_remove(trash, id, err);
 	if (code < 0)
 		return code;
-	if (renameat(home, id, trash, id) < 0)
+	int moved = renameat(home, id, trash, id);
+	/* somebody made the subvolume read-only */
+	if (moved < 0 && errno == EROFS && nc_subvolume_unlock(home, id) == 0)
+		moved = renameat(home, id, trash, id);
+	if (moved < 0)
 		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "remove the tree of layer %s", id);
 	return nc_tree_remove(trash, id, err);
 }
@@ -158,7 +163,12 @@ static int tally_add(struct tally *tally, const struct stat *st, struct nacre_er
 	return 0;
 }
 
-int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error *err)
+static bool is_before(const struct timespec *time, const struct timespec *since)
+{
+	return time->tv_sec != since->tv_sec ? time->tv_sec < since->tv_sec : time->tv_nsec < since->tv_nsec;
+}
+
+int nc_home_usage(int home, const char *tree, const struct timespec *since, uint64_t *ret, struct nacre_error *err)
 {
 	struct stat st;
 	if (fstatat(home, tree, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -172,7 +182,7 @@ int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error 
 			continue;
 		if (fstatat(item.dir, item.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", item.path);
-		code = tally_add(&tally, &st, err);
+		code = since && is_before(&st.st_ctim, since) ? 0 : tally_add(&tally, &st, err);
 		if (code >= 0 && item.type == DT_DIR)
 			code = nc_walk_enter(walk, err);
 	}
@@ -183,4 +193,48 @@ int nc_home_usage(int home, const char *tree, uint64_t *ret, struct nacre_error 
 		blocks += tally.shared[i].blocks / tally.shared[i].links;
 	*ret = blocks * 512;
 	return 0;
+}
+
+/* --- homes of complete trees ------------------------------------------------------------------------------------ */
+
+int nc_home_stack(int home, const char *id, struct nc_stack **ret, struct nacre_error *err)
+{
+	int code = nc_home_has(home, id, err);
+	if (code == 0)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no tree of layer %s", id);
+	return code < 0 ? code : nc_stack_new(home, &id, 1, NULL, ret, err);
+}
+
+int nc_home_view(int home, const char *id, struct nc_view **ret, struct nacre_error *err)
+{
+	struct nc_stack *stack;
+	int code = nc_home_stack(home, id, &stack, err);
+	return code < 0 ? code : nc_view_of_stack(stack, ret, err);
+}
+
+int nc_home_mount(int home, const char *id, int target, struct nacre_error *err)
+{
+	NC_AUTO_FD int tree = -1;
+	int code = nc_dir_open(home, id, &tree, err);
+	return code < 0 ? code : nc_bind_mount(tree, target, err);
+}
+
+int nc_home_writable_view(int home, int dir, const char *name, struct nc_view **ret, struct nacre_error *err)
+{
+	struct nc_stack *stack;
+	NC_AUTO_FD int base = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open a writable tree");
+	int code = nc_stack_new(home, &name, 1, NULL, &stack, err);
+	if (code < 0)
+		return code;
+	nc_stack_writable(stack, nc_fd_give(&base));
+	return nc_view_of_stack(stack, ret, err);
+}
+
+int nc_home_writable_mount(int dir, const char *name, int target, struct nacre_error *err)
+{
+	NC_AUTO_FD int tree = -1;
+	int code = nc_dir_open(dir, name, &tree, err);
+	return code < 0 ? code : nc_bind_mount_writable(tree, target, err);
 }

@@ -429,7 +429,7 @@ static int overlay_usage(struct nc_driver *driver, const char *id, uint64_t *ret
 	struct tree_path tree;
 	int code = find_tree(self, id, &tree, err);
 	/* of a file that trees of 2015 share, each counts its part */
-	return code < 0 ? code : nc_home_usage(self->home, tree.text, ret, err);
+	return code < 0 ? code : nc_home_usage(self->home, tree.text, NULL, ret, err);
 }
 
 /* --- writing a layer -------------------------------------------------------------------------------------------- */
@@ -677,7 +677,9 @@ static int overlay_probe(int root, struct nacre_error *err)
 
 static int overlay_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
 {
-	return nc_buf_addf(ret, err, "overlay/%s/diff", id);
+	struct tree_path tree;
+	int code = find_tree((struct overlay *)driver, id, &tree, err);
+	return code < 0 ? code : nc_buf_addf(ret, err, HOME "/%s", tree.text);
 }
 
 const struct nc_driver_ops nc_overlay_driver = {

@@ -84,33 +84,19 @@ static int vfs_content(struct nc_driver *driver, const char *id, const char *nam
 	return nc_home_content(((struct vfs *)driver)->home, id, name, name_len, ret, ret_size, err);
 }
 
-static int open_stack(const struct vfs *self, const char *id, struct nc_stack **ret, struct nacre_error *err)
-{
-	int code = nc_home_has(self->home, id, err);
-	if (code < 0)
-		return code;
-	if (code == 0)
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no tree of layer %s", id);
-	return nc_stack_new(self->home, &id, 1, NULL, ret, err);
-}
-
 static int vfs_view(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err)
 {
-	struct nc_stack *stack;
-	int code = open_stack((struct vfs *)driver, id, &stack, err);
-	return code < 0 ? code : nc_view_of_stack(stack, ret, err);
+	return nc_home_view(((struct vfs *)driver)->home, id, ret, err);
 }
 
 static int vfs_mount(struct nc_driver *driver, const char *id, int target, struct nacre_error *err)
 {
-	NC_AUTO_FD int tree = -1;
-	int code = nc_dir_open(((struct vfs *)driver)->home, id, &tree, err);
-	return code < 0 ? code : nc_bind_mount(tree, target, err);
+	return nc_home_mount(((struct vfs *)driver)->home, id, target, err);
 }
 
 static int vfs_usage(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err)
 {
-	return nc_home_usage(((struct vfs *)driver)->home, id, ret, err);
+	return nc_home_usage(((struct vfs *)driver)->home, id, NULL, ret, err);
 }
 
 /* --- writing a layer -------------------------------------------------------------------------------------------- */
@@ -186,7 +172,7 @@ static int vfs_begin(struct nc_driver *driver, const char *id, const char *paren
 	snprintf(self->id, sizeof self->id, "%s", id);
 	int code = 0;
 	if (parent) {
-		code = open_stack(self->driver, parent, &self->parents, err);
+		code = nc_home_stack(self->driver->home, parent, &self->parents, err);
 		if (code >= 0)
 			code = nc_dir_open(self->driver->home, parent, &self->parent, err);
 		if (code < 0)
@@ -220,7 +206,7 @@ static int vfs_writable_make(struct nc_driver *driver, const char *parent, int d
 	NC_AUTO_FD int below = -1;
 	int code = nc_dir_ensure(dir, TREE, &tree, err);
 	if (code >= 0 && parent)
-		code = open_stack(self, parent, &parents, err);
+		code = nc_home_stack(self->home, parent, &parents, err);
 	if (code >= 0 && parent)
 		code = nc_dir_open(self->home, parent, &below, err);
 	if (code >= 0)
@@ -231,23 +217,13 @@ static int vfs_writable_make(struct nc_driver *driver, const char *parent, int d
 static int vfs_writable_view(struct nc_driver *driver, const char *parent, int dir, struct nc_view **ret,
 			     struct nacre_error *err)
 {
-	struct nc_stack *stack;
-	NC_AUTO_FD int base = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (base < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "open a writable tree");
-	int code = nc_stack_new(((struct vfs *)driver)->home, (const char *const[]){ TREE }, 1, NULL, &stack, err);
-	if (code < 0)
-		return code;
-	nc_stack_writable(stack, nc_fd_give(&base));
-	return nc_view_of_stack(stack, ret, err);
+	return nc_home_writable_view(((struct vfs *)driver)->home, dir, TREE, ret, err);
 }
 
 static int vfs_writable_mount(struct nc_driver *driver, const char *parent, int dir, int target,
 			      struct nacre_error *err)
 {
-	NC_AUTO_FD int tree = -1;
-	int code = nc_dir_open(dir, TREE, &tree, err);
-	return code < 0 ? code : nc_bind_mount_writable(tree, target, err);
+	return nc_home_writable_mount(dir, TREE, target, err);
 }
 
 const struct nc_driver_ops nc_vfs_driver = {

@@ -29,7 +29,8 @@ int nc_path_open(int root, const char *path, int oflags, unsigned flags);
 int nc_path_clean(const char *name, size_t len, char *ret, size_t *ret_len, struct nacre_error *err);
 
 /* Remove name below dirfd with everything in it. Follows nothing, crosses no mount (EBUSY, EXDEV are failures),
- * makes directories without permissions removable first, does not recurse on the call stack. Missing is fine. */
+ * makes directories without permissions removable first, does not recurse on the call stack. Subvolumes go too.
+ * Missing is fine. */
 int nc_tree_remove(int dirfd, const char *name, struct nacre_error *err);
 
 #endif

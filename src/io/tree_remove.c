@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "io/fd.h"
 #include "io/path.h"
+#include "io/subvolume.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,13 +13,17 @@
 #include <unistd.h>
 
 /* So many directories are held open on the way down. What lies deeper is moved up into the topmost one under a random
- * name and removed from there: no depth costs more than this, and ".." is never trusted. */
+ * name and removed from there: no depth costs more than this, and ".." is never trusted. Nothing can be moved from one
+ * subvolume to another but subvolumes themselves; so these are moved up early, and what lies in them has room to be
+ * moved inside. */
 #define LEVELS_MAX 24
+#define SUBVOLUME_LEVELS_MAX 12
 /* A directory may be read that often without finding anything, though it is not empty: others may be at it too. */
 #define FRUITLESS_MAX 100
 
 struct level {
 	DIR *dir;
+	dev_t device;
 	char name[NAME_MAX + 1];	/* in the level above */
 	bool progress;			/* the pass under way changed something */
 	unsigned fruitless;		/* passes that did not */
@@ -61,7 +66,7 @@ static void note_progress(struct removal *removal)
 		removal->levels[removal->depth - 1].progress = true;
 }
 
-static int open_unlocked(int parent, const char *name)
+static int open_unlocked(int parent, const char *name, dev_t *ret_device)
 {
 	const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	NC_AUTO_FD int fd = openat(parent, name, how);
@@ -70,7 +75,10 @@ static int open_unlocked(int parent, const char *name)
 	if (fd < 0)
 		return -1;
 	struct stat st;
-	if (fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+	if (fstat(fd, &st) < 0)
+		return -1;
+	*ret_device = st.st_dev;
+	if ((st.st_mode & 0700) != 0700)
 		fchmod(fd, 0700);	/* who may do without need not succeed; who may not will be told by unlink */
 	return nc_fd_give(&fd);
 }
@@ -78,7 +86,8 @@ static int open_unlocked(int parent, const char *name)
 /* Make the directory name the deepest level. */
 static int enter(struct removal *removal, const char *name, struct nacre_error *err)
 {
-	NC_AUTO_FD int fd = open_unlocked(current(removal), name);
+	dev_t device;
+	NC_AUTO_FD int fd = open_unlocked(current(removal), name, &device);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_at(removal, name, errno, err);
 	DIR *dir = fdopendir(fd);
@@ -87,16 +96,20 @@ static int enter(struct removal *removal, const char *name, struct nacre_error *
 	nc_fd_give(&fd);
 	struct level *level = &removal->levels[removal->depth++];
 	level->dir = dir;
+	level->device = device;
 	level->progress = false;
 	level->fruitless = 0;
 	snprintf(level->name, sizeof level->name, "%s", name);
 	return 0;
 }
 
-/* Move the directory name out of the deepest level into the topmost one. */
-static int move_up(struct removal *removal, const char *name, struct nacre_error *err)
+/* Move the directory name out of the deepest level into the topmost one that can have it. */
+static int move_up(struct removal *removal, const char *name, bool subvolume, struct nacre_error *err)
 {
-	int from = current(removal), top = dirfd(removal->levels[0].dir);
+	int at = 0;
+	while (!subvolume && removal->levels[at].device != removal->levels[removal->depth - 1].device)
+		at++;
+	int from = current(removal), top = dirfd(removal->levels[at].dir);
 	char random[33];
 	int code = nc_random_hex(random, 32, err);
 	if (code < 0)
@@ -108,7 +121,7 @@ static int move_up(struct removal *removal, const char *name, struct nacre_error
 	if (moved < 0 && errno != ENOENT)
 		return fail_at(removal, name, errno, err);
 	note_progress(removal);
-	removal->levels[0].progress = true;
+	removal->levels[at].progress = true;
 	return 0;
 }
 
@@ -130,7 +143,17 @@ static int remove_name(struct removal *removal, const char *name, unsigned char 
 		return 0;
 	if (sys != ENOTEMPTY && sys != EEXIST)
 		return fail_at(removal, name, sys, err);
-	return removal->depth < LEVELS_MAX ? enter(removal, name, err) : move_up(removal, name, err);
+	bool subvolume = nc_subvolume_is(dir, name);
+	if (subvolume) {
+		if (nc_subvolume_destroy(dir, name) == 0) {
+			note_progress(removal);
+			return 0;
+		}
+		/* name by name, then: this process may not, or there are others in it */
+		nc_subvolume_unlock(dir, name);
+	}
+	int max = subvolume ? SUBVOLUME_LEVELS_MAX : LEVELS_MAX;
+	return removal->depth < max ? enter(removal, name, err) : move_up(removal, name, subvolume, err);
 }
 
 /* The deepest level was read to its end: remove it, or read it again if there is hope. */

@@ -15,6 +15,7 @@ if [ -z "${NACRE_OWN_NAMESPACE:-}" ]; then
 fi
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/nacre-driver-XXXXXX")
+chmod 0755 "$work"
 mounted=
 # shellcheck disable=SC2317 # reached by the trap
 clean() {
@@ -61,11 +62,17 @@ for fs in "$@"; do
 	mounted=$point
 	one overlay "$fs" "$point"
 	one vfs "$fs" "$point"
+	if [ "$fs" = btrfs ]; then
+		one btrfs "$fs" "$point"
+		# no file system of its own there: it works in a directory that is its user's
+		mkdir "$point/user"
+		chown 100000:100000 "$point/user"
+		judge "btrfs on btrfs in a user namespace" "$conformance" btrfs "$point/user" user
+	fi
 	umount "$point"
 	mounted=
 	rm -f "$work/$fs.img"
 done
-chmod 0755 "$work"
 mkdir -m 0755 "$work/user"
 for driver in overlay vfs; do
 	judge "$driver on tmpfs in a user namespace" "$conformance" "$driver" "$work/user" user
