@@ -11,7 +11,8 @@ static void layer(const struct fixture *fixture, const char *parent, const char 
 	NC_AUTO_BUF struct nc_buf tar;
 	struct nacre_register_options options = { .size = sizeof options, .parent = parent };
 	make_tar(&tar, (const char *const[]){ "file", word, NULL });
-	assert_true(register_bytes(fixture->store, &options, tar.data, tar.len, ret_id) >= 0);
+	if (register_bytes(fixture->store, &options, tar.data, tar.len, ret_id) < 0)
+		fail_msg("%s", err.msg);
 }
 
 static int try_hold(struct nacre_store *store, const char *session, const char *id, bool persistent, int64_t pid)
@@ -344,10 +345,11 @@ static void holders_and_removers_at_once(void **state)
 		}
 	}
 	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
-	for (int i = 0; i < 150; i++) {
+	for (int tries = 0; held < 50 && tries < 100000; tries++) {
 		int code = try_hold(fixture->store, "s", id, true, 0);
 		if (code < 0) {
 			assert_int_equal(code, NACRE_E_NOTFOUND);
+			usleep(100);
 			continue;
 		}
 		held++;
@@ -355,7 +357,7 @@ static void holders_and_removers_at_once(void **state)
 		assert_done(nacre_layer_verify(fixture->store, id, &err));
 		assert_done(nacre_release(fixture->store, "s", NULL, &err));
 	}
-	assert_true(held > 0);
+	assert_int_equal(held, 50);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, &status, 0), child);
 }
