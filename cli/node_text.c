@@ -4,7 +4,7 @@
 
 const char *node_kind(const struct nacre_node *node)
 {
-	return node->is_image ? "image" : node->has_layer ? "layer" : "empty";
+	return node->damaged ? "damaged" : node->is_image ? "image" : node->has_layer ? "layer" : "empty";
 }
 
 json_t *json_node(const struct nacre_node *node)
@@ -18,5 +18,6 @@ json_t *json_node(const struct nacre_node *node)
 	json_object_set_new(fact, "diff_id", node->diff_id[0] ? json_text(node->diff_id) : json_null());
 	json_object_set_new(fact, "size", node->size >= 0 ? json_size((uint64_t)node->size) : json_null());
 	json_object_set_new(fact, "v1", json_boolean(node->v1));
+	json_object_set_new(fact, "damaged", json_boolean(node->damaged));
 	return fact;
 }

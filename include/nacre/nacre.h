@@ -401,6 +401,7 @@ struct nacre_node {
 	bool has_layer, is_image, v1;
 	char diff_id[136];		/* "" when it has no layer or the store does not know */
 	int64_t size;			/* bytes of file content of its layer; -1 unknown */
+	bool damaged;			/* its files cannot be read; but for the ID nothing here is sure */
 };
 /* Look up a node by its full ID or an unambiguous prefix. ret is filled. */
 NACRE_API int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err);

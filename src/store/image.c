@@ -337,12 +337,47 @@ static char *join_words(char *const *words)
 	return nc_buf_give(&text);
 }
 
-static int read_v1(struct nacre_store *store, const char *id, struct nc_v1_image **ret, struct nacre_error *err)
+/* ret_json (given) may be NULL. */
+static int read_v1(struct nacre_store *store, const char *id, struct nc_v1_image **ret, char **ret_json,
+		   size_t *ret_len, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *json = NULL;
 	size_t len;
 	int code = nc_node_file(store, id, "json", NC_DOCUMENT_MAX, &json, &len, err);
-	return code < 0 ? code : nc_v1_image_read(json, len, ret, NULL, err);
+	if (code == 0)
+		code = nc_v1_image_read(json, len, ret, NULL, err);
+	if (code == 0 && ret_json) {
+		*ret_json = NC_GIVE(json);
+		*ret_len = len;
+	}
+	return code;
+}
+
+/* What it asks of a runtime, by way of the config that a later Docker makes of it; nothing where that cannot be. */
+static int read_v1_config(struct image *image, const char *json, size_t len, struct nacre_error *err)
+{
+	static const char *const none[] = { NULL };
+	const struct nc_v1_layer self = { .json = json, .json_len = len };
+	struct nacre_image *face = &image->face;
+	NC_AUTO_FREE char *config = NULL;
+	size_t config_len;
+	int code = nc_config_from_v1(&self, 1, &config, &config_len, NULL);
+	if (code == 0)
+		code = nc_config_parse(config, config_len, &image->config, NULL);
+	if (code == NACRE_E_NOMEM)
+		return nc_nomem(err);
+	if (code == 0) {
+		fill_facts(image);
+		return 0;
+	}
+	face->created = image->v1->created_sec;
+	face->created_nsec = image->v1->created_nsec;
+	face->architecture = image->v1->architecture;
+	face->os = image->v1->os;
+	face->author = image->v1->author;
+	face->variant = face->user = face->working_dir = face->stop_signal = "";
+	face->env = face->cmd = face->entrypoint = face->exposed_ports = face->volumes = face->labels = none;
+	return 0;
 }
 
 static int read_v1_line(struct nacre_store *store, struct image *image, const struct nc_rows *rows, size_t row,
@@ -350,7 +385,7 @@ static int read_v1_line(struct nacre_store *store, struct image *image, const st
 {
 	struct nc_v1_image *v1 = NULL;
 	size_t at = image->ancestor_count;
-	int code = read_v1(store, nc_rows_text(rows, row, NC_COL_ID), &v1, err);
+	int code = read_v1(store, nc_rows_text(rows, row, NC_COL_ID), &v1, NULL, NULL, err);
 	if (code < 0)
 		return code;
 	image->ancestors[image->ancestor_count++] = v1;
@@ -390,20 +425,16 @@ static int read_v1_history(struct nacre_store *store, struct image *image, struc
 static int read_old(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
 {
 	static const char *const none[] = { NULL };
-	struct nacre_image *face = &image->face;
-	int code = read_v1(store, face->id, &image->v1, err);
+	NC_AUTO_FREE char *json = NULL;
+	size_t len;
+	int code = read_v1(store, image->face.id, &image->v1, &json, &len, err);
+	if (code == 0)
+		code = read_v1_config(image, json, len, err);
 	if (code < 0)
 		return code;
-	face->v1 = true;
-	face->created = image->v1->created_sec;
-	face->created_nsec = image->v1->created_nsec;
-	face->architecture = image->v1->architecture;
-	face->os = image->v1->os;
-	face->author = image->v1->author;
-	face->variant = face->user = face->working_dir = face->stop_signal = "";
-	face->env = face->cmd = face->entrypoint = face->exposed_ports = face->volumes = face->labels = none;
-	face->digests = none;
-	code = read_layers(store, image, face->id, err);
+	image->face.v1 = true;
+	image->face.digests = none;
+	code = read_layers(store, image, image->face.id, err);
 	return code < 0 || lean ? code : read_v1_history(store, image, err);
 }
 

@@ -370,6 +370,7 @@ static void fill_node(const struct nc_rows *rows, size_t row, struct nacre_node 
 	ret->has_layer = kind & NC_NODE_LAYER;
 	ret->is_image = kind & NC_NODE_IMAGE;
 	ret->v1 = kind & NC_NODE_V1;
+	ret->damaged = kind & NC_NODE_DAMAGED;
 }
 
 int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err)

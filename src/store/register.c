@@ -387,6 +387,16 @@ static void undo(struct layer *layer)
 
 /* --- one that is there, or not to be known yet ------------------------------------------------------------------ */
 
+/* The diff ID of what is there; alg 0: it has no layer. */
+static int find_diff_id(struct nacre_store *store, const struct nc_node_facts *facts, struct nc_digest *ret,
+			struct nacre_error *err)
+{
+	*ret = (struct nc_digest){ 0 };
+	if (*facts->diff_id)
+		return nc_digest_parse(facts->diff_id, ret, err);
+	return facts->kind & NC_NODE_LAYER ? nc_store_layer_diff_id(store, facts->id, ret, err) : 0;
+}
+
 /* The same content under this ID is done already; other content is refused. */
 static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
@@ -394,7 +404,8 @@ static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_
 	const struct nc_held *held = nc_ingest_held(ingest, layer->id);
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	int graph = held->state == NC_HELD_BROUGHT ? ingest->nodes : ingest->store->graph;
-	int code = nc_node_read_brief(graph, layer->id, &facts, err);
+	int code = graph == ingest->nodes ? nc_node_read_brief(graph, layer->id, &facts, err)
+					  : nc_node_look_brief(ingest->store, layer->id, &facts, err);
 	if (code < 0)
 		return code;
 	if (*stream) {
@@ -407,10 +418,12 @@ static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_
 		if (code < 0)
 			return code;
 	}
-	char text[NC_DIGEST_TEXT] = "";
-	if (layer->diff_id.alg)
-		nc_digest_text(&layer->diff_id, text);
-	bool same = strcmp(text, facts.diff_id) == 0 && strcmp(facts.parent, layer->parent ? layer->parent : "") == 0;
+	struct nc_digest there;
+	code = find_diff_id(ingest->store, &facts, &there, err);
+	if (code < 0)
+		return code;
+	bool same = (layer->diff_id.alg ? nc_digest_equal(&there, &layer->diff_id) : !there.alg) &&
+		    strcmp(facts.parent, layer->parent ? layer->parent : "") == 0;
 	if (same && layer->in->json) {
 		NC_AUTO_FD int dir = -1;
 		NC_AUTO_FREE char *json = NULL;

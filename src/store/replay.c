@@ -182,6 +182,27 @@ int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_read
 	return 0;
 }
 
+int nc_store_layer_diff_id(struct nacre_store *store, const char *id, struct nc_digest *ret, struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
+	struct nc_reader *tar = NULL;
+	int code = nc_node_look_brief(store, id, &facts, err);
+	if (code < 0 || *facts.diff_id)
+		return code < 0 ? code : nc_digest_parse(facts.diff_id, ret, err);
+	code = nc_hash_new(NC_SHA256, &hash, err);
+	if (code == 0)
+		code = nc_store_layer_tar(store, id, &tar, NULL, err);
+	if (code == 0)
+		code = nc_reader_hashing(tar, hash, NULL, &reader, err);
+	if (code == 0)
+		code = nc_reader_drain(reader, err);
+	if (code == 0)
+		nc_hash_finish(hash, ret);
+	return code;
+}
+
 int nacre_layer_tar(struct nacre_store *store, const char *id, nacre_sink sink, void *ctx, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *tar = NULL;

@@ -328,6 +328,16 @@ static int open_other(struct nacre_store *store, const struct nacre_open_options
 	return make_store(store->root, options, NULL, ret, err);
 }
 
+/* Whoever made the store may have died between nacre.json and the end. */
+static void sweep_making(int root)
+{
+	if (!holds(root, MAKING))
+		return;
+	NC_AUTO_FD int lock = openat(root, LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (lock >= 0 && nc_lock_whole(lock, NC_LOCK_MAKING, NC_LOCK_EXCLUSIVE, false, NULL) == 0)
+		nc_tree_remove(root, MAKING, NULL);
+}
+
 static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options,
 		      bool *made, struct nacre_error *err)
 {
@@ -346,6 +356,7 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 			code = close_to_others(store->root, err);
 		if (code < 0)
 			return code;
+		sweep_making(store->root);
 	}
 	if (code == NACRE_E_NOTFOUND)
 		code = open_other(store, options, &description, err);

@@ -4,10 +4,10 @@
  * INVARIANTS (numbered for check and recovery)
  *  1. A node exists exactly when graph/<id>/ exists, and that appears by one no-replace rename of a synced stage.
  *  2. When graph/<id>/ is visible, its parent is visible and the driver's tree for <id> is sealed and durable.
- *  3. A driver tree without a node is rubbish; so is a stage or trash whose owner lock can be taken.
+ *  3. A driver tree without a node is rubbish (but a container's of 2015 is no tree to a driver); so is a stage or trash whose owner lock can be taken.
  *  4. Files in graph/<id>/ never change after the rename, layersize and checksum excepted, which are replaced whole;
  *     manifests/ only grows.
- *  5. Replaying a layer gives the bytes of its diff ID.
+ *  5. Replaying a layer gives the bytes of its diff ID. A layer of 2015 has none: each file in it is proved by itself.
  *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
  *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal
  *     has begun, and then means nothing.
@@ -18,7 +18,8 @@
  *     lives: a lock on its range of ROOT/lock (a handle), a process that began at that time, or for ever.
  *
  * ON DISK
- *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}
+ *   nacre.json                     {"layout":1,"driver":"overlay","created_by":"nacre 0.1.0"}; "adopted":"docker" in what
+ *                                  was a root of 2015 (old_root.h)
  *   lock                           byte ranges: one per ID and blob (lock.h)
  *   graph/<id>/json                image JSON of 2015 for this node
  *              layersize           bytes of file content, decimal
@@ -34,6 +35,7 @@
  *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
  *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
  *   holds/<session>                {"owner":…,"pid":…,"start":…,"boot":…,"namespace":…,"ids":[…]}
+ *   nacre.left-out                 names of such a root that could not be taken over
  *   mnt/<id>/                      mount points of mounts without a directory
  *   overlay/ vfs/                  the driver's
  *   catalog.db                     SQLite: an index of the above, nothing more
@@ -137,6 +139,8 @@ int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *e
  * bytes do not have the node's diff ID. */
 int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		       struct nacre_error *err);
+/* The diff ID of a layer: the one that its node notes, or the one that its tar turns out to have. */
+int nc_store_layer_diff_id(struct nacre_store *store, const char *id, struct nc_digest *ret, struct nacre_error *err);
 /* A blob by digest: a kept one, or the flat tar of a layer whose diff ID it is. NACRE_E_NOTFOUND. */
 int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret,
 		  uint64_t *ret_size, struct nacre_error *err);

@@ -35,10 +35,10 @@ static bool begins(const char *path, const char *top)
 	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
 }
 
-/* Where the blocks of path are counted. */
-static uint64_t *account_of(struct nacre_usage *usage, const char *path)
+/* Where the blocks of path are counted. NULL: it is Docker's, which has containers and volumes beside the graph. */
+static uint64_t *account_of(const struct nacre_store *store, struct nacre_usage *usage, const char *path)
 {
-	static const char *const metadata[] = { "graph", "names", "mounts", "mnt", "holds", "nacre.json", "lock" };
+	static const char *const metadata[] = { "graph", "names", "mounts", "mnt", "holds", "nacre.json", "lock", "nacre.left-out" };
 	if (strncmp(path, "graph/_tmp/", 11) == 0 || begins(path, "nacre.tmp") || strncmp(path, NC_TEMPORARY, 5) == 0)
 		return &usage->rubbish;
 	if (begins(path, "blobs"))
@@ -48,7 +48,7 @@ static uint64_t *account_of(struct nacre_usage *usage, const char *path)
 	for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
 		if (!*path || begins(path, metadata[i]))
 			return &usage->metadata;
-	return &usage->trees;
+	return store->adopted && !begins(path, store->driver->ops->name) ? NULL : &usage->trees;
 }
 
 static int push(struct walk *walk, const char *path, struct nacre_error *err)
@@ -99,8 +99,11 @@ static int count_entry(void *ctx, const char *name, unsigned char type, struct n
 		code = is_counted(walk, &st, &counted, err);
 	if (code < 0)
 		return code;
+	uint64_t *account = account_of(walk->store, walk->usage, path.data);
+	if (!account)
+		return 0;
 	if (!counted)
-		*account_of(walk->usage, path.data) += (uint64_t)st.st_blocks * 512;
+		*account += (uint64_t)st.st_blocks * 512;
 	return S_ISDIR(st.st_mode) ? push(walk, path.data, err) : 0;
 }
 

@@ -197,17 +197,19 @@ static int compare(struct graph_sink *self, size_t i, struct nc_reader *blob, st
 	const struct nc_v1_node *node = &self->offer->v1_nodes[i];
 	struct nacre_node there;
 	NC_AUTO_FREE char *json = NULL;
-	char text[NC_DIGEST_TEXT];
+	struct nc_digest diff_id;
 	size_t len;
 	int code = nc_flow_diff_id(blob, ret_diff_id, err);
 	if (code >= 0)
 		code = nacre_node_get(self->store, node->id, &there, err);
 	if (code >= 0)
 		code = nacre_node_json(self->store, node->id, &json, &len, err);
+	if (code >= 0)
+		code = there.has_layer ? nc_store_layer_diff_id(self->store, node->id, &diff_id, err) : 0;
 	if (code < 0)
 		return code;
-	bool same = len == node->json_len && !memcmp(json, node->json, len) && !strcmp(there.parent, node->parent) &&
-		    !strcmp(there.diff_id, nc_digest_text(ret_diff_id, text));
+	bool same = there.has_layer && len == node->json_len && !memcmp(json, node->json, len) &&
+		    !strcmp(there.parent, node->parent) && nc_digest_equal(&diff_id, ret_diff_id);
 	return same ? 0 : nc_fail(err, NACRE_E_EXISTS, 0, "%s is there with other content", node->id);
 }
 

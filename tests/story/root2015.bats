@@ -240,19 +240,109 @@ damaged() { # NAME REASON
 	fails 1 nacre images
 }
 
+# Kills the command before each call that changes a file, every fifth of them.
 @test "killed during adoption, at any moment" {
+	local strike n count
+	strike=$(dirname "$NACRE")/tests/crash/strike
+	[ -x "$strike" ] || skip "needs strike"
 	old_root
 	cp -a store pristine
-	for step in 1 2 3 4 5 6; do
+	run --separate-stderr "$strike" -n 0 -p "$work/store" -- "$NACRE" tag web:1.0 web:2.0
+	is "$status" 0
+	count=$(sed -n 's/.*counted=\([0-9]*\).*/\1/p' <<<"$stderr")
+	[ "$count" -gt 20 ]
+	for ((n = 1; n <= count; n += 5)); do
 		rm -rf store
 		cp -a pristine store
-		( sleep 0.00$step; exec kill -9 "$(cat pid)" ) 2>/dev/null &
-		sh -c 'echo $$ >pid; exec "$NACRE" tag web:1.0 web:2.0' 2>/dev/null || true
-		wait
+		"$strike" -n $n -m before -p "$work/store" -- "$NACRE" tag web:1.0 web:2.0 2>/dev/null || true
+		# a root of 2015, or an adopted one
+		[ -e store/nacre.json ] || [ "$(nacre images --format '{{.Name}}' | wc -l)" = 3 ]
+		nacre tag web:1.0 web:3.0
 		is "$(nacre images --format '{{.Name}}' | grep -vx web:2.0 | sort | paste -sd,)" \
-			registry.example.org:5000/team/other:v1,web:1.0,web:latest
-		nacre tag web:1.0 web:2.0
-		is "$(nacre images -q | sort -u | wc -l)" 3
-		exports_exactly base app
+			registry.example.org:5000/team/other:v1,web:1.0,web:3.0,web:latest
+		[ ! -e store/nacre.tmp ]
 	done
+	exports_exactly base app top other
+}
+
+@test "adopted by several at once" {
+	old_root
+	local i
+	for i in 1 2 3 4 5; do
+		nacre tag web:1.0 "web:n$i" &
+	done
+	wait
+	is "$(nacre images --format '{{.Name}}' | grep -c '^web:n')" 5
+	is "$(nacre images --format '{{.Name}}' | wc -l)" 8
+}
+
+@test "what a later Docker took over can only be read" {
+	old_root
+	mkdir -p store/image/vfs/layerdb
+	is "$(nacre images -q | wc -l)" 3
+	run nacre tag web:1.0 web:2.0
+	is "$status" 1
+	has "$output" 'can only be read'
+	[ ! -e store/nacre.json ]
+	rm -r store/image
+	mkdir store/names
+	run nacre tag web:1.0 web:2.0
+	has "$output" "'names'"
+	[ ! -e store/nacre.json ]
+}
+
+@test "all that an image of 2015 says" {
+	old_root
+	is "$(nacre inspect web | jq -c '.[0] | [.config.env, .config.cmd, .config.labels, .size, .v1]')" \
+		'[["PATH=/bin"],["/bin/top"],{"team":"web"},10269,true]'
+	is "$(nacre images -f label=team=web -q | wc -l)" 3
+	is "$(nacre graph get "$(id_of app)" | jq -c '[.kind,.diff_id,.size,.parent]')" \
+		"[\"layer\",null,20,\"$(id_of base)\"]"
+	nacre save --format oci-dir -o layout web
+	nacre --root "$work/other" load -q layout
+	nacre --root "$work/other" cat web:/etc/motd | grep -qx changed
+	unchanged
+}
+
+@test "the same once more beside it" {
+	old_root
+	# an archive of that time, with the IDs that lie here already
+	mkdir v1
+	for name in base app; do
+		mkdir "v1/$(id_of $name)"
+		cp "store/graph/$(id_of $name)/json" "v1/$(id_of $name)/json"
+		cp "out/$name.tar" "v1/$(id_of $name)/layer.tar"
+		echo -n 1.0 >"v1/$(id_of $name)/VERSION"
+	done
+	tar -C v1 -cf v1.tar .
+	nacre load -q --keep-ids -i v1.tar
+	is "$(nacre graph ls -q | wc -l)" 4
+	printf x >>"v1/$(id_of app)/layer.tar"
+	head -c 2048 /dev/zero >"v1/$(id_of app)/layer.tar"
+	tar -C v1 -cf v1.tar .
+	run nacre load -q --keep-ids -i v1.tar
+	is "$status" 1
+	has "$output" 'other content'
+	exports_exactly base app
+	# and as a today's image
+	nacre load -q -i v1.tar
+	is "$(nacre graph ls -q | wc -l)" 7
+}
+
+@test "trees of the driver btrfs" {
+	need_root
+	nacre --root "$work/none" info --json 2>/dev/null | grep -q '"btrfs"' || skip "no such driver"
+	command -v mkfs.btrfs >/dev/null || skip "needs mkfs.btrfs"
+	truncate -s 160M disk
+	mkfs.btrfs -q disk
+	mkdir store
+	mount -o loop disk store
+	old_root --driver btrfs
+	is "$(nacre images --format '{{.Name}}' | sort | paste -sd,)" \
+		registry.example.org:5000/team/other:v1,web:1.0,web:latest
+	exports_exactly base app top other
+	unchanged
+	nacre rmi web:latest >/dev/null
+	exports_exactly base app other
+	umount store
 }
