@@ -12,7 +12,7 @@
 
 static const struct option_spec options[] = {
 	OPTION_JSON,
-	{ .name = "tar", .arg = "FILE", .help = "write the changes as the tar of a layer (-: standard output)" },
+	{ .name = "tar", .arg = "FILE", .help = "write the changes as the tar of a layer; - is stdout" },
 	{ .letter = 'q', .name = "quiet", .help = "no progress" },
 	OPTION_PROGRESS,
 	{ .name = NULL },
@@ -95,9 +95,10 @@ static int run(struct app *app, const struct args *args)
 const struct command cmd_diff = {
 	.name = "diff",
 	.operands = "A [B]",
-	.summary = "show what changed from one image to another",
+	.summary = "show what changed from one image to another, or in a writable layer",
 	.details = "A line each: A added, C changed, D deleted. Without B: what the topmost layer\n"
-		   "of A changed in what lies below it. With --tar, a layer that makes B out of A.",
+		   "of A, or a writable layer A, changed in what lies below it. With --tar, a layer\n"
+		   "that makes B out of A.",
 	.example = "nacre diff debian:11 debian:12\n"
 		   "nacre diff --tar update.tar debian:11 debian:12",
 	.options = options,

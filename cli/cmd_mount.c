@@ -6,6 +6,7 @@
 #include "mem.h"
 
 #include <limits.h>
+#include <string.h>
 
 static const struct option_spec options[] = {
 	OPTION_NO_TRUNC,
@@ -17,7 +18,7 @@ static const struct option_spec options[] = {
 
 enum { ID, PATH, NAME, COLUMN_COUNT };
 static const struct column columns[] = {
-	[ID] = { .field = "ID", .header = "IMAGE ID" },
+	[ID] = { .field = "ID", .header = "ID" },
 	[PATH] = { .field = "Path", .header = "PATH" },
 	[NAME] = { .field = "Name", .header = "NAME" },
 	[COLUMN_COUNT] = { .field = NULL },
@@ -35,9 +36,13 @@ static int on_mount(void *ctx, const char *id, const char *path)
 	struct nacre_image *image = NULL;
 	char shown[ID_TEXT_MAX], whole[ID_TEXT_MAX], name[NAME_TEXT_MAX] = "<none>";
 	json_t *fact = json_object();
+	struct nacre_writable writable;
 	bool v1 = false;
 
-	if (nacre_image_get(mounts->app->store, id, &image, NULL) == 0) {
+	if (nacre_writable_get(mounts->app->store, id, &writable, NULL) == 0) {
+		v1 = true;	/* its ID is no digest either */
+		strcpy(name, writable.name);
+	} else if (nacre_image_get(mounts->app->store, id, &image, NULL) == 0) {
 		v1 = image->v1;
 		if (image->names && image->names[0])
 			short_name(name, image->names[0]);
@@ -45,6 +50,8 @@ static int on_mount(void *ctx, const char *id, const char *path)
 	json_object_set_new(fact, "id", json_text(image_id_text(whole, id, v1, true)));
 	json_object_set_new(fact, "path", json_text(path));
 	json_object_set_new(fact, "names", json_texts(image ? image->names : NULL));
+	if (!image && v1)
+		json_object_set_new(fact, "writable", json_text(name));
 	listing_fact(mounts->listing, fact);
 	listing_row(mounts->listing, (const char *[COLUMN_COUNT]){
 					     [ID] = image_id_text(shown, id, v1, mounts->full),
@@ -99,10 +106,11 @@ static int run(struct app *app, const struct args *args)
 
 const struct command cmd_mount = {
 	.name = "mount",
-	.operands = "[IMAGE [DIR]]",
-	.summary = "mount an image read-only, or list what is mounted",
+	.operands = "[IMAGE|NAME [DIR]]",
+	.summary = "mount an image or a writable layer, or list what is mounted",
 	.details = "Prints where; without DIR that is a directory of the store. Mounting again is\n"
-		   "done already. Needs root.",
+		   "done already. The NAME of a writable layer (nacre create) is mounted for reading\n"
+		   "and writing. Needs root.",
 	.example = "root=$(nacre mount debian:12) && cat $root/etc/os-release",
 	.options = options,
 	.min = 0,

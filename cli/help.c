@@ -57,6 +57,7 @@ void help_all(void)
 		 "  ls, cat, diff           look into images without mounting them\n"
 		 "  tag, untag, rmi         names, and removing\n"
 		 "  mount, umount           use an image's files\n"
+		 "  create, commit, rm      write on top of an image; 'containers' lists it\n"
 		 "  hold, release, holds    keep images and nodes from being removed\n"
 		 "  df, info, version       space, the store, the program\n"
 		 "  graph ...               the graph below: see 'nacre help graph'\n"

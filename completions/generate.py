@@ -47,6 +47,7 @@ __nacre_candidates() {	# KIND [WORD…]: one candidate a line
 	mount) nacre "${store[@]}" mount --format '{{.Name}}
 {{.Path}}' 2>/dev/null ;;
 	session) nacre "${store[@]}" holds -q 2>/dev/null ;;
+	container) nacre "${store[@]}" containers --format '{{.Name}}' 2>/dev/null ;;
 	command) printf '%s\\n' @COMMANDS@ ;;
 	esac
 }
@@ -133,6 +134,7 @@ __nacre_words() {	# KIND: candidates out of the store
 	node) found=(${(f)"$(nacre graph ls --format '{{.ID}}' 2>/dev/null)"}) ;;
 	mount) found=(${(f)"$(nacre mount --format '{{.Path}}' 2>/dev/null)"}) ;;
 	session) found=(${(f)"$(nacre holds -q 2>/dev/null)"}) ;;
+	container) found=(${(f)"$(nacre containers --format '{{.Name}}' 2>/dev/null)"}) ;;
 	esac
 	(( $#found )) && compadd -a found
 }
@@ -230,6 +232,10 @@ function __nacre_sessions
 	nacre holds -q 2>/dev/null
 end
 
+function __nacre_containers
+	nacre containers --format '{{.Name}}' 2>/dev/null
+end
+
 complete -c nacre -f
 '''
 
@@ -291,7 +297,8 @@ def zsh(commands, shared):
 
 def fish(commands, shared):
     sources = {'image': '(__nacre_images)', 'name': '(__nacre_names)', 'path': '(__nacre_names)',
-               'node': '(__nacre_nodes)', 'mount': '(__nacre_mounts)', 'session': '(__nacre_sessions)'}
+               'node': '(__nacre_nodes)', 'mount': '(__nacre_mounts)', 'session': '(__nacre_sessions)',
+               'container': '(__nacre_containers)'}
     lines = []
 
     def option(o, condition):

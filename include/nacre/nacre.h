@@ -369,7 +369,7 @@ NACRE_API int nacre_diff_tar(struct nacre_store *store, const char *a, const cha
 
 /* --- mounts ---------------------------------------------------------------------------------------------------- */
 
-/* Mount an image (or a layer node) read-only; an image without layers is an empty root, 0755, 0:0. dir NULL: a
+/* Mount a writable layer for reading and writing, at one place only, or an image (or a layer node) read-only; an image without layers is an empty root, 0755, 0:0. dir NULL: a
  * directory of the store. Mounting it again at the same place is done already. ret_path (given, free()) is where; may be
  * NULL. Needs CAP_SYS_ADMIN.
  * fails   NACRE_E_DENIED, NACRE_E_UNSUPPORTED, NACRE_E_NOTFOUND (image or dir), NACRE_E_BUSY (something else there) */
@@ -380,6 +380,54 @@ NACRE_API int nacre_mount(struct nacre_store *store, const char *image, const ch
 NACRE_API int nacre_umount(struct nacre_store *store, const char *what, struct nacre_error *err);
 NACRE_API int nacre_mounts_each(struct nacre_store *store, int (*fn)(void *ctx, const char *id, const char *path),
 				void *ctx, struct nacre_error *err);
+
+/* --- writable layers ------------------------------------------------------------------------------------------- */
+
+/* A writable layer (others say container) is a tree of one's own on top of an image: it shows what the image shows, can be
+ * mounted for reading and writing, and what was written can become a new image. Nothing runs in it. It has a name, and its
+ * image cannot be removed as long as it is there. Its name, its ID, or 12 digits of that at least, stand for it wherever
+ * nacre_ls, nacre_cat, nacre_diff, nacre_export, nacre_mount and nacre_umount take an image, and win over images there. */
+#define NACRE_WRITABLE_NAME_MAX 65
+struct nacre_writable {
+	char id[65];
+	char name[NACRE_WRITABLE_NAME_MAX];	/* [A-Za-z0-9][A-Za-z0-9_.-]* */
+	char image[65];			/* what it lies on */
+	int64_t created;
+	uint32_t created_nsec;
+	char path[4096];		/* where it is mounted, or "" */
+};
+/* Make one. ret_id has room for 65 bytes; may be NULL. Durable when done.
+ * fails   NACRE_E_EXISTS       there is one of this name
+ *         NACRE_E_INVALID      no name for one
+ *         NACRE_E_NOTFOUND, NACRE_E_AMBIGUOUS for image
+ *         NACRE_E_UNSUPPORTED  the store's driver has none */
+NACRE_API int nacre_writable_create(struct nacre_store *store, const char *image, const char *name, char *ret_id,
+				    struct nacre_error *err);
+NACRE_API int nacre_writable_get(struct nacre_store *store, const char *what, struct nacre_writable *ret,
+				 struct nacre_error *err);
+/* Calls fn for each, by name, until it returns a negative number. It works on a snapshot, so fn may use the store. */
+NACRE_API int nacre_writables_each(struct nacre_store *store,
+				   int (*fn)(void *ctx, const struct nacre_writable *writable), void *ctx,
+				   struct nacre_error *err);
+/* Remove one with all that was written. NACRE_E_INUSE while it is mounted, by whomever. */
+NACRE_API int nacre_writable_remove(struct nacre_store *store, const char *what, struct nacre_error *err);
+
+struct nacre_commit_options {
+	size_t size;
+	const char *name;		/* for the new image; NULL: none */
+	const char *const *changes;	/* Dockerfile lines as for nacre_import, on top of what the image has */
+	const char *message, *author;
+	int64_t created;		/* 0: SOURCE_DATE_EPOCH, else now */
+	struct nacre_progress progress;
+};
+/* Make an image out of a writable layer and the image below it; the layer stays as it is. The same changes give the same
+ * layer, byte for byte; where nothing was written the new image has no more layers than the one below. On an image of 2015
+ * the new one is of that kind, too, with a random ID. It may be mounted and written to meanwhile, but nothing stops the
+ * writers: each file is taken as it is at some moment, and one that goes away or gets shorter just then is NACRE_E_BUSY.
+ * options may be NULL. ret_id has room for 65 bytes. */
+NACRE_API int nacre_writable_commit(struct nacre_store *store, const char *what,
+				    const struct nacre_commit_options *options, char *ret_id,
+				    struct nacre_error *err);
 
 /* --- space ----------------------------------------------------------------------------------------------------- */
 

@@ -97,4 +97,20 @@ struct nc_config_new {
 };
 int nc_config_make(const struct nc_config_new *facts, char **ret, size_t *ret_len, struct nacre_error *err);
 
+/* What a commit makes of the config of the image below: changes applied, one more entry of history, and one more layer
+ * or none. Fields that are not known stay; what Docker noted about a container goes. Keys are sorted, so equal input
+ * gives equal bytes. ret is given. */
+struct nc_config_commit {
+	const char *created_by, *author, *comment;	/* NULL: left out; the image keeps its author then */
+	int64_t created_sec;
+	const char *const *changes;
+	size_t change_count;
+	const struct nc_digest *diff_id;	/* NULL: nothing was written */
+};
+int nc_config_commit(const char *config, size_t len, const struct nc_config_commit *facts, char **ret,
+		     size_t *ret_len, struct nacre_error *err);
+/* The "config" of an image JSON of 2015 with changes applied. ret is given, a JSON object. */
+int nc_config_of_v1_changed(const char *json, size_t len, const char *const *changes, size_t count, char **ret,
+			    struct nacre_error *err);
+
 #endif

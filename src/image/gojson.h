@@ -37,6 +37,10 @@ int nc_gotime_parse(const char *text, int64_t *ret_sec, uint32_t *ret_nsec, stru
 void nc_gotime_text(int64_t sec, uint32_t nsec, char ret[40]);
 /* Parses and writes again as Go does: the zone stays, zeros at the end of the fraction go. */
 int nc_gotime_respell(const char *text, char ret[40], struct nacre_error *err);
+/* When something made now is said to be made: given, or when that is 0 SOURCE_DATE_EPOCH, or now. */
+int64_t nc_creation_time(int64_t given);
+/* SOURCE_DATE_EPOCH, or 0. */
+int64_t nc_source_date(void);
 #define NC_GOTIME_ZERO (-62135596800ll)
 
 #endif

@@ -1,7 +1,9 @@
 #include "image/gojson.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SECONDS_A_DAY 86400
 #define YEAR_MAX 9999
@@ -164,4 +166,18 @@ void nc_gotime_text(int64_t sec, uint32_t nsec, char ret[40])
 			    .nsec = nsec > 999999999 ? 999999999 : nsec };
 	date_from_days(days + first / SECONDS_A_DAY, &t);
 	write_time(&t, ret);
+}
+
+int64_t nc_source_date(void)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+	return digits && digits < 19 && !text[digits] ? atoll(text) : 0;
+}
+
+int64_t nc_creation_time(int64_t given)
+{
+	if (given)
+		return given;
+	return getenv("SOURCE_DATE_EPOCH") ? nc_source_date() : (int64_t)time(NULL);
 }

@@ -61,7 +61,7 @@ void nc_unlock_blob(int fd, const char *hex);
 enum nc_lock_whole {
 	NC_LOCK_ALIVE,			/* exclusive: an ephemeral store is open */
 	NC_LOCK_MAKING,			/* exclusive: the store is being made */
-	NC_LOCK_MOUNTS,			/* exclusive: records of mounts change */
+	NC_LOCK_MOUNTS,			/* exclusive: records of mounts, or which writable layers there are, change */
 	NC_LOCK_CATALOG,		/* shared: files change, the catalog will be told; exclusive: it is rebuilt */
 	NC_LOCK_NAMES,			/* exclusive: names change */
 	NC_LOCK_HOLDS,			/* exclusive: sessions change; nothing else is taken while it is held */

@@ -2,6 +2,7 @@
 #include "store/changes.h"
 #include "store/inner.h"
 #include "store/look.h"
+#include "store/writable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,10 @@ int nc_store_view(struct nacre_store *store, const char *id, struct nc_view **re
 
 int nc_look_open(struct nacre_store *store, const char *image, struct nc_view **ret, struct nacre_error *err)
 {
+	struct nc_writable writable;
 	char id[NC_HEX_ID];
+	if (nc_writable_find(store, image, &writable, NULL) == 0)
+		return nc_writable_view(store, &writable, ret, err);
 	int code = nc_store_resolve_node(store, image, id, err);
 	return code < 0 ? code : nc_store_view(store, id, ret, err);
 }
@@ -196,8 +200,18 @@ static int open_below(struct nacre_store *store, const char *id, struct nc_view 
 static int open_pair(struct nacre_store *store, const char *a, const char *b, struct nc_view **ret_before,
 		     struct nc_view **ret_after, struct nacre_error *err)
 {
+	struct nc_writable writable;
 	char id[NC_HEX_ID];
-	int code = nc_store_resolve_node(store, a, id, err);
+	int code = nc_writable_find(store, a, &writable, NULL);
+	if (code == 0 && !b) {
+		code = nc_store_view(store, writable.image, ret_before, err);
+		return code < 0 ? code : nc_writable_view(store, &writable, ret_after, err);
+	}
+	if (code == 0) {
+		code = nc_writable_view(store, &writable, ret_before, err);
+		return code < 0 ? code : nc_look_open(store, b, ret_after, err);
+	}
+	code = nc_store_resolve_node(store, a, id, err);
 	if (code == 0 && b)
 		code = nc_store_view(store, id, ret_before, err);
 	else if (code == 0)

@@ -4,7 +4,7 @@
 
 #include "store/store.h"
 
-/* As nacre_ls takes its image: an image, or a layer node's ID. */
+/* As nacre_ls takes its image: a writable layer, an image, or a layer node's ID. */
 int nc_look_open(struct nacre_store *store, const char *image, struct nc_view **ret, struct nacre_error *err);
 
 #endif

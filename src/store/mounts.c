@@ -3,6 +3,7 @@
  * point in our mount namespace, or its namespace is another one that some process is still in. */
 #include "image/gojson.h"
 #include "store/inner.h"
+#include "store/writable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,14 +257,29 @@ static int find_target(struct nacre_store *store, const char *id, const char *di
 	return *ret ? 0 : nc_nomem(err);
 }
 
-/* tree "": an image without layers. */
-static int mount_there(struct nacre_store *store, const char *tree, const char *path, struct nacre_error *err)
+/* What is mounted. */
+struct subject {
+	const char *id;
+	char tree[NC_HEX_ID];		/* "": of an image without layers */
+	int writable;			/* the directory of a writable layer, else -1 */
+};
+
+static int mount_subject(struct nacre_store *store, const struct subject *subject, int target, struct nacre_error *err)
+{
+	const struct nc_driver_ops *ops = store->driver->ops;
+	const char *tree = subject->tree;
+	if (subject->writable >= 0)
+		return ops->writable_mount(store->driver, *tree ? tree : NULL, subject->writable, target, err);
+	return *tree || store->ephemeral ? ops->mount(store->driver, tree, target, err) : nc_mount_empty(target, err);
+}
+
+static int mount_there(struct nacre_store *store, const struct subject *subject, const char *path,
+		       struct nacre_error *err)
 {
 	NC_AUTO_FD int target = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "mount at '%s'", path);
-	int code = *tree || store->ephemeral ? store->driver->ops->mount(store->driver, tree, target, err)
-					     : nc_mount_empty(target, err);
+	int code = mount_subject(store, subject, target, err);
 	return code < 0 ? nc_wrap(err, code, "mount at '%s'", path) : 0;
 }
 
@@ -282,36 +298,47 @@ static int look_there(struct nacre_store *store, const char *id, const char *pat
 	return 0;
 }
 
-static int mount_locked(struct nacre_store *store, const char *id, const char *tree, const char *path,
+/* Two mounts of one would spoil it. */
+static int look_elsewhere(struct nacre_store *store, const struct subject *subject, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *other = NULL;
+	int code = subject->writable >= 0 ? nc_mounted(store, subject->id, &other, err) : 0;
+	return code > 0 ? nc_fail(err, NACRE_E_BUSY, 0, "writable layer %.12s is mounted at '%s'", subject->id, other)
+			: code;
+}
+
+static int mount_locked(struct nacre_store *store, const struct subject *subject, const char *path,
 			struct nacre_error *err)
 {
 	struct here here;
 	char file[33];
-	int code = look_there(store, id, path, err);
+	int code = look_there(store, subject->id, path, err);
 	if (code != 0)
 		return code < 0 ? code : 0;
 	if (store->readonly)
-		return mount_there(store, tree, path, err);
-	code = find_here(&here, err);
+		return mount_there(store, subject, path, err);
+	code = look_elsewhere(store, subject, err);
 	if (code == 0)
-		code = write_record(store, id, path, &here, file, err);
+		code = find_here(&here, err);
+	if (code == 0)
+		code = write_record(store, subject->id, path, &here, file, err);
 	if (code < 0)
 		return code;
-	code = mount_there(store, tree, path, err);
+	code = mount_there(store, subject, path, err);
 	if (code < 0)
 		unlinkat(store->mounts, file, 0);
 	return code;
 }
 
-int nacre_mount(struct nacre_store *store, const char *image, const char *dir, char **ret_path,
-		struct nacre_error *err)
+static int mount_image(struct nacre_store *store, const char *image, const char *dir, char **ret_path,
+		       struct nacre_error *err)
 {
-	char id[NC_HEX_ID], tree[NC_HEX_ID];
-	NC_AUTO_FREE char *path = NULL;
+	char id[NC_HEX_ID];
+	struct subject subject = { .id = id, .writable = -1 };
 	NC_AUTO_FD int locks = -1;
 	int code = nc_store_resolve_node(store, image, id, err);
 	if (code == 0)
-		code = nc_node_tree(store, id, tree, err);
+		code = nc_node_tree(store, id, subject.tree, err);
 	if (code == 0 && !store->readonly) {
 		code = nc_locks_open(store, &locks, err);
 		if (code == 0)	/* nobody removes it before the record says that it is mounted */
@@ -322,9 +349,41 @@ int nacre_mount(struct nacre_store *store, const char *image, const char *dir, c
 			code = nc_lock_whole(locks, NC_LOCK_MOUNTS, NC_LOCK_EXCLUSIVE, true, err);
 	}
 	if (code == 0)
-		code = find_target(store, id, dir, &path, err);
+		code = find_target(store, id, dir, ret_path, err);
+	return code < 0 ? code : mount_locked(store, &subject, *ret_path, err);
+}
+
+static int mount_writable(struct nacre_store *store, const struct nc_writable *writable, const char *dir,
+			  char **ret_path, struct nacre_error *err)
+{
+	struct subject subject = { .id = writable->id };
+	NC_AUTO_FD int locks = -1;
+	NC_AUTO_FD int own = -1;
+	int code = nc_store_writable(store, err);
 	if (code == 0)
-		code = mount_locked(store, id, tree, path, err);
+		code = nc_writable_possible(store, err);
+	if (code == 0)
+		code = nc_node_tree(store, writable->image, subject.tree, err);
+	if (code == 0)
+		code = nc_locks_open(store, &locks, err);
+	if (code == 0)	/* under this lock it is removed, too */
+		code = nc_lock_whole(locks, NC_LOCK_MOUNTS, NC_LOCK_EXCLUSIVE, true, err);
+	if (code == 0)
+		code = nc_writable_open(store, writable->id, &own, err);
+	if (code == 0)
+		code = find_target(store, writable->id, dir, ret_path, err);
+	subject.writable = own;
+	return code < 0 ? code : mount_locked(store, &subject, *ret_path, err);
+}
+
+int nacre_mount(struct nacre_store *store, const char *what, const char *dir, char **ret_path,
+		struct nacre_error *err)
+{
+	NC_AUTO_FREE char *path = NULL;
+	struct nc_writable writable;
+	int code = nc_writable_find(store, what, &writable, NULL);
+	code = code == 0 ? mount_writable(store, &writable, dir, &path, err)
+			 : mount_image(store, what, dir, &path, err);
 	if (code < 0)
 		return code;
 	if (ret_path)
@@ -363,6 +422,16 @@ static bool is_path(const char *what)
 	return what[0] == '/' || what[0] == '.';
 }
 
+/* The ID of a writable layer, image or layer. */
+static int find_mounted(struct nacre_store *store, const char *what, char *ret_id, struct nacre_error *err)
+{
+	struct nc_writable writable;
+	if (nc_writable_find(store, what, &writable, NULL) < 0)
+		return nc_store_resolve_node(store, what, ret_id, err);
+	memcpy(ret_id, writable.id, NC_HEX_ID);
+	return 0;
+}
+
 int nacre_umount(struct nacre_store *store, const char *what, struct nacre_error *err)
 {
 	char id[NC_HEX_ID];
@@ -372,7 +441,7 @@ int nacre_umount(struct nacre_store *store, const char *what, struct nacre_error
 	int code = nc_store_writable(store, err);
 	if (code < 0)
 		return code;
-	int found = is_path(what) ? NACRE_E_NOTFOUND : nc_store_resolve_node(store, what, id, err);
+	int found = is_path(what) ? NACRE_E_NOTFOUND : find_mounted(store, what, id, err);
 	if (found == 0)
 		unmount.id = id;
 	else if ((path = realpath(what, NULL)))

@@ -2,6 +2,7 @@
  * then on; they, the layers that nobody needs any more, trees and blobs follow, by us or by an heir of the stage,
  * which carries a plan of all that is concerned and a file "removal". */
 #include "store/inner.h"
+#include "store/writable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 	NC_AUTO_ROWS struct nc_rows called = { 0 };
 	NC_AUTO_FREE char *path = NULL;
 	char session[NACRE_SESSION_MAX];
+	struct nc_writable writable;
 	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
 	if (code == 0 && children.count)
 		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id,
@@ -39,6 +41,10 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 		code = nc_held_by(store, id, session, err);
 	if (code > 0)
 		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is held by session '%s'", id, session);
+	if (code == 0)
+		code = nc_writable_on(store, id, &writable, err);
+	if (code > 0)
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s lies below writable layer '%s'", id, writable.name);
 	if (code == 0)
 		code = nc_mounted(store, id, &path, err);
 	return code > 0 ? nc_fail(err, NACRE_E_INUSE, 0, "%.12s is mounted at '%s'", id, path) : code;
@@ -64,7 +70,10 @@ static int is_unneeded(struct nacre_store *store, const char *id, const char *ch
 	if (code < 0 || children.count || names.count)
 		return code;
 	char session[NACRE_SESSION_MAX];
+	struct nc_writable writable;
 	code = nc_held_by(store, id, session, err);
+	if (code == 0)
+		code = nc_writable_on(store, id, &writable, err);
 	if (code != 0)
 		return code < 0 ? code : 0;
 	code = nc_mounted(store, id, NULL, err);

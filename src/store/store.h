@@ -37,6 +37,7 @@
  *   holds/<session>                {"owner":…,"pid":…,"start":…,"boot":…,"namespace":…,"ids":[…]}
  *   nacre.left-out                 names of such a root that could not be taken over
  *   mnt/<id>/                      mount points of mounts without a directory
+ *   writable/<id>/                 writable layers (writable.h)
  *   overlay/ vfs/                  the driver's
  *   catalog.db                     SQLite: an index of the above, nothing more
  *

@@ -2,6 +2,7 @@
  * the directory at the top that it lies in. */
 #include "base/map.h"
 #include "store/inner.h"
+#include "store/writable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,7 +193,7 @@ static int mark_mount(void *ctx, const char *id, const char *path)
 	return nc_map_set(ctx, id, NC_HEX_ID - 1, ctx, NULL, NULL) < 0 ? -1 : 0;
 }
 
-/* Images with a name or a mount, with all their layers. */
+/* Images with a name, a mount or a writable layer, with all their layers. */
 static int find_needed(struct walk *walk, const struct nc_rows *nodes, struct nc_map *needed, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_map_auto) struct nc_map *mounted = nc_map_new();
@@ -202,11 +203,14 @@ static int find_needed(struct walk *walk, const struct nc_rows *nodes, struct nc
 		unsigned kind = (unsigned)nc_rows_number(nodes, i, NC_COL_KIND);
 		NC_AUTO_ROWS struct nc_rows names = { 0 };
 		bool used = nc_map_get(mounted, id, NC_HEX_ID - 1);
-		if (!used && kind & (NC_NODE_IMAGE | NC_NODE_V1)) {
+		struct nc_writable writable;
+		if (!used && kind & (NC_NODE_IMAGE | NC_NODE_V1))
+			used = (code = nc_writable_on(walk->store, id, &writable, err)) > 0;
+		if (code >= 0 && !used && kind & (NC_NODE_IMAGE | NC_NODE_V1)) {
 			code = nc_catalog_ask(walk->store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
 			used = names.count;
 		}
-		if (code == 0 && used) {
+		if (code >= 0 && used) {
 			if (kind & (NC_NODE_IMAGE | NC_NODE_V1))
 				walk->usage->active++;
 			code = mark_chain(walk, needed, id, err);

@@ -1,14 +1,13 @@
 /* nacre_import: the tar of a root file system becomes an image of one layer. */
 #include "image/config.h"
+#include "image/gojson.h"
 #include "image/reference.h"
 #include "transport/copy.h"
-#include "transport/outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static int take_options(const struct nacre_import_options *given, struct nacre_import_options *ret,
@@ -34,13 +33,6 @@ static int open_tar(const char *path, const volatile int *cancel, struct nc_read
 	return nc_reader_fd_watched(fd, true, in ? "standard input" : path, cancel, ret, err);
 }
 
-static int64_t creation_time(const struct nacre_import_options *options)
-{
-	if (options->created)
-		return options->created;
-	return getenv("SOURCE_DATE_EPOCH") ? nc_output_time() : (int64_t)time(NULL);
-}
-
 static int make_config(const char *path, const struct nacre_import_options *options,
 		       const struct nc_platform *platform, const struct nc_digest *diff_id, char **ret,
 		       size_t *ret_len, struct nacre_error *err)
@@ -56,7 +48,7 @@ static int make_config(const char *path, const struct nacre_import_options *opti
 	const struct nc_config_new facts = {
 		.architecture = platform->architecture, .variant = *platform->variant ? platform->variant : NULL,
 		.os = platform->os, .author = options->author, .comment = nc_buf_text(&comment),
-		.created_sec = creation_time(options), .changes = options->changes, .change_count = changes,
+		.created_sec = nc_creation_time(options->created), .changes = options->changes, .change_count = changes,
 		.diff_ids = diff_id, .diff_id_count = 1,
 	};
 	return nc_config_make(&facts, ret, ret_len, err);

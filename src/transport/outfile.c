@@ -1,5 +1,7 @@
 #include "transport/outfile.h"
 
+#include "image/gojson.h"
+
 #include "io/fd.h"
 
 #include <errno.h>
@@ -125,7 +127,5 @@ void nc_outfile_release(struct nc_outfile *file)
 
 long long nc_output_time(void)
 {
-	const char *text = getenv("SOURCE_DATE_EPOCH");
-	size_t digits = text ? strspn(text, "0123456789") : 0;
-	return digits && digits < 19 && !text[digits] ? atoll(text) : 0;
+	return nc_source_date();
 }
