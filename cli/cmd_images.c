@@ -133,6 +133,9 @@ static int list(struct app *app, struct listing *listing, const struct filter *f
 	if (found->damaged > 0)
 		app_warn(app, "%zu damaged image%s left out: %s", found->damaged, found->damaged == 1 ? "" : "s",
 			 found->damage ? found->damage : "it cannot be read");
+	if (found->left_out > 0)
+		app_warn(app, "%zu name%s left out: %s", found->left_out, found->left_out == 1 ? "" : "s",
+			 found->left_out_reason ? found->left_out_reason : "no name");
 	nacre_image_list_free(found);
 	return EXIT_DONE;
 }

@@ -231,6 +231,8 @@ struct nacre_image_list {
 	size_t count;
 	size_t damaged;			/* images that could not be read; they are skipped */
 	char *damage;			/* one sentence on the first of them, or NULL */
+	size_t left_out;		/* names of a root of Docker's that cannot be names here, or lead nowhere */
+	char *left_out_reason;		/* one sentence on the first of them, or NULL */
 };
 /* options may be NULL. ret given; nacre_image_list_free(). */
 NACRE_API int nacre_image_list(struct nacre_store *store, const struct nacre_list_options *options,

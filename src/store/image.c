@@ -208,9 +208,21 @@ static int check_chain(const struct image *image, const char *top, const struct 
 		       missing, last);
 }
 
+/* Of a node that does not say it, it is worked out; but not again for each list of a store that cannot remember it. */
+static int64_t find_size(struct nacre_store *store, const struct nc_rows *rows, size_t row, bool lean)
+{
+	int64_t size = nc_rows_number(rows, row, NC_COL_SIZE);
+	uint64_t measured;
+	if (size >= 0 || (lean && store->readonly) ||
+	    nacre_node_size(store, nc_rows_text(rows, row, NC_COL_ID), &measured, NULL) < 0)
+		return size;
+	return (int64_t)measured;
+}
+
 /* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed
  * over. */
-static int read_layers(struct nacre_store *store, struct image *image, const char *top, struct nacre_error *err)
+static int read_layers(struct nacre_store *store, struct image *image, const char *top, bool lean,
+		       struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
 	int code = nc_catalog_ask(store->catalog, NC_ASK_CHAIN, top, NULL, &rows, err);
@@ -224,9 +236,10 @@ static int read_layers(struct nacre_store *store, struct image *image, const cha
 		return nc_nomem(err);
 	size_t count = 0;
 	for (size_t i = rows.count; i-- > 0;) {
-		int64_t size = nc_rows_number(&rows, i, NC_COL_SIZE), users = nc_rows_number(&rows, i, NC_COL_USERS);
+		int64_t users = nc_rows_number(&rows, i, NC_COL_USERS);
 		if (!(nc_rows_number(&rows, i, NC_COL_KIND) & NC_NODE_LAYER))
 			continue;
+		int64_t size = find_size(store, &rows, i, lean);
 		struct nacre_layer_info *layer = &image->layers[count++];
 		*layer = (struct nacre_layer_info){ .size = size > 0 ? (uint64_t)size : 0 };
 		strncpy(layer->chain_id, nc_rows_text(&rows, i, NC_COL_ID), sizeof layer->chain_id - 1);
@@ -317,7 +330,7 @@ static int read_modern(struct nacre_store *store, struct image *image, const cha
 {
 	int code = read_config(store, image, lean, err);
 	if (code == 0)
-		code = read_layers(store, image, parent, err);
+		code = read_layers(store, image, parent, lean, err);
 	if (code == 0 && image->face.layer_count != image->config->diff_id_count)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s has %zu layers, its config %zu", image->face.id,
 			       image->face.layer_count, image->config->diff_id_count);
@@ -393,7 +406,7 @@ static int read_v1_line(struct nacre_store *store, struct image *image, const st
 	image->commands[at + 1] = NULL;
 	if (!image->commands[at])
 		return nc_nomem(err);
-	int64_t size = nc_rows_number(rows, row, NC_COL_SIZE);
+	int64_t size = find_size(store, rows, row, false);
 	image->history[at] = (struct nacre_history_info){
 		.created = v1->created_sec, .created_by = image->commands[at], .author = v1->author,
 		.comment = v1->comment, .size = size > 0 ? (uint64_t)size : 0,
@@ -434,7 +447,7 @@ static int read_old(struct nacre_store *store, struct image *image, bool lean, s
 		return code;
 	image->face.v1 = true;
 	image->face.digests = none;
-	code = read_layers(store, image, image->face.id, err);
+	code = read_layers(store, image, image->face.id, lean, err);
 	return code < 0 || lean ? code : read_v1_history(store, image, err);
 }
 

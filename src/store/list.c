@@ -240,11 +240,9 @@ static int note_left_out(struct nacre_store *store, struct nacre_image_list *lis
 		nc_file_read(store->root, NC_LEFT_OUT, NC_DOCUMENT_MAX, &text, &len, NULL);
 	char *rest = NULL;
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; code == 0 && line;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		struct nacre_error why;
-		nc_fail(&why, NACRE_E_CORRUPT, 0, "%s", line);
-		code = note_damage(list, &why, err);
-	}
+	     line = strtok_r(NULL, "\n", &rest))
+		if (list->left_out++ == 0 && !(list->left_out_reason = nc_strdup(line)))
+			code = nc_nomem(err);
 	return code;
 }
 
@@ -297,5 +295,6 @@ void nacre_image_list_free(struct nacre_image_list *list)
 		nacre_image_free(list->images[i]);
 	free(list->images);
 	free(list->damage);
+	free(list->left_out_reason);
 	free(list);
 }

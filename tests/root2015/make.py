@@ -512,6 +512,7 @@ def faults():
     members += [member(long + 'file', b'content\n' * 10), member(long + 'second', b'x' * 512),
                 member('a/short', b'short'), member('a/link', type=tarfile.SYMTYPE, link='y' * 150)]
     tar = make_tar(members, tarfile.GNU_FORMAT)
+    members_long, tar_long = members, tar
     add('long', 'base', members, tar=tar, records=misorder(tar, split(tar)) if SIZES_ALWAYS else None)
     add('pax', 'base', members, tar=make_tar(members, tarfile.PAX_FORMAT))
     # a name that is no UTF-8
@@ -536,6 +537,10 @@ def faults():
     members = [member('.wh..wh.aufs'), dir_('.wh..wh.plnk/'), plnk, member('several', b'of several names')]
     tar = make_tar(members[:3] + [member('several', type=tarfile.LNKTYPE, link='.wh..wh.plnk/1.2')])
     add('plnk', 'base', members[:1] + members[3:] if args.driver != 'aufs' else members, tar=tar)
+    # a long name whose bytes 0.9.4 wrote over
+    if SIZES_ALWAYS:
+        bad = [bytes(512) + r[512:] if isinstance(r, bytes) and b'LongLink' in r else r for r in split(tar_long)]
+        add('lostlong', 'base', members_long, tar=tar_long, records=bad)
     # and what is nowhere
     tar = make_tar([member('pax_global_header', b'52 comment=%040d\n' % 1, type=tarfile.XGLTYPE), member('g', b'g')])
     add('global', 'base', [member('g', b'g')], tar=tar)
