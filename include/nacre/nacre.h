@@ -29,6 +29,7 @@
  *
  * THREADS
  *   One store may be used by any number of threads. Everything else belongs to one thread at a time.
+ *   Readers lock nothing: what is removed while it is read is read whole, or is NACRE_E_NOTFOUND in the end.
  *
  * UNITS
  *   Sizes are bytes. Times are seconds since 1970 UTC plus nanoseconds. IDs are lowercase hex; digests are written

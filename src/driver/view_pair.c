@@ -148,6 +148,8 @@ static int visit(struct pair *pair, unsigned *ret_sides, struct nacre_error *err
 		if (code >= 0)
 			files[side] = &found[side];
 	}
+	if (!files[0] && !files[1])
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "'/%s' went while the tree was read", path);
 	*ret_sides = 0;
 	if (files[1] && files[1]->entry.type == NC_ENTRY_DIR)
 		*ret_sides = files[0] && files[0]->entry.type == NC_ENTRY_DIR ? 3 : 2;

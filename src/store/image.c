@@ -2,7 +2,7 @@
 #include "image/config.h"
 #include "image/gojson.h"
 #include "image/manifest.h"
-#include "store/inner.h"
+#include "store/witness.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -188,68 +188,97 @@ static int read_documents(struct nacre_store *store, struct image *image, bool l
 
 /* --- layers ----------------------------------------------------------------------------------------------------- */
 
-/* A chain that ends in nothing, or never, or in what cannot be read. */
-static int check_chain(const struct image *image, const char *top, const struct nc_rows *rows, struct nacre_error *err)
+/* Nodes without a layer are passed over. */
+static int add_layer(struct image *image, const char *id, unsigned kind, const char *diff_id, int64_t size,
+		     int64_t users, struct nacre_error *err)
 {
-	const char *id = image->face.id;
-	for (size_t i = 0; i < rows->count; i++)
-		if (nc_rows_number(rows, i, NC_COL_KIND) & NC_NODE_DAMAGED)
-			return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: node %.12s below it is damaged", id,
-				       nc_rows_text(rows, i, NC_COL_ID));
-	const char *last = rows->count ? nc_rows_text(rows, rows->count - 1, NC_COL_ID) : id;
-	const char *missing = rows->count ? nc_rows_text(rows, rows->count - 1, NC_COL_PARENT) : top;
-	if (!*missing)
+	size_t count = image->face.layer_count;
+	if (kind & NC_NODE_DAMAGED)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: node %.12s below it is damaged", image->face.id, id);
+	if (!(kind & NC_NODE_LAYER))
 		return 0;
-	if (rows->count > NC_DEPTH_MAX)
-		return nc_fail(err, NACRE_E_CORRUPT, 0,
-			       "image %.12s: node %.12s has more than %d ancestors, or is its own", id, id,
-			       NC_DEPTH_MAX);
-	return nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: a layer is missing: %.12s, the parent of %.12s", id,
-		       missing, last);
+	struct nacre_layer_info *more = nc_realloc_array(image->layers, count + 1, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	image->face.layers = image->layers = more;
+	image->face.layer_count = count + 1;
+	more[count] = (struct nacre_layer_info){ .size = size > 0 ? (uint64_t)size : 0 };
+	strncpy(more[count].chain_id, id, sizeof more[count].chain_id - 1);
+	strncpy(more[count].diff_id, diff_id, sizeof more[count].diff_id - 1);
+	more[count].users = users > 0 ? (unsigned)users : 1;	/* an image of 2015 is its own layer */
+	image->face.size += more[count].size;
+	return 0;
 }
 
 /* Of a node that does not say it, it is worked out; but not again for each list of a store that cannot remember it. */
-static int64_t find_size(struct nacre_store *store, const struct nc_rows *rows, size_t row, bool lean)
+static int64_t find_size(struct nacre_store *store, const char *id, unsigned kind, int64_t size, bool lean)
 {
-	int64_t size = nc_rows_number(rows, row, NC_COL_SIZE);
 	uint64_t measured;
-	if (size >= 0 || (lean && store->readonly) ||
-	    nacre_node_size(store, nc_rows_text(rows, row, NC_COL_ID), &measured, NULL) < 0)
+	if (size >= 0 || !(kind & NC_NODE_LAYER) || (lean && store->readonly) ||
+	    nacre_node_size(store, id, &measured, NULL) < 0)
 		return size;
 	return (int64_t)measured;
 }
 
-/* From the topmost node upwards in the tree of nodes, so downwards in the stack; nodes without a layer are passed
- * over. */
+/* Found from the topmost downwards; the lowest is first. */
+static void turn_round(struct image *image)
+{
+	for (size_t i = 0, j = image->face.layer_count; i + 1 < j; i++) {
+		struct nacre_layer_info aside = image->layers[--j];
+		image->layers[j] = image->layers[i];
+		image->layers[i] = aside;
+	}
+}
+
+/* By the files: for an image that the catalog has not been told of yet, and to say what is wrong with another. */
+static int find_layers(struct nacre_store *store, struct image *image, const char *top, bool lean,
+		       struct nacre_error *err)
+{
+	const char *id = image->face.id;
+	char at[NC_HEX_ID], child[NC_HEX_ID];
+	memcpy(child, id, NC_HEX_ID);
+	memcpy(at, top, NC_HEX_ID);
+	for (int depth = 0; *at; depth++) {
+		NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+		if (depth > NC_DEPTH_MAX)
+			return nc_fail(err, NACRE_E_CORRUPT, 0,
+				       "image %.12s: node %.12s has more than %d ancestors, or is its own", id, id,
+				       NC_DEPTH_MAX);
+		int code = nc_node_look_brief(store, at, &facts, err);
+		if (code == NACRE_E_CORRUPT)
+			return nc_fail(err, code, 0, "image %.12s: node %.12s below it is damaged", id, at);
+		if (code == NACRE_E_NOTFOUND)
+			return nc_fail(err, NACRE_E_CORRUPT, 0,
+				       "image %.12s: a layer is missing: %.12s, the parent of %.12s", id, at, child);
+		if (code == 0)
+			code = add_layer(image, at, facts.kind, facts.diff_id,
+					 find_size(store, at, facts.kind, facts.size, lean), 1, err);
+		if (code < 0)
+			return code;
+		memcpy(child, at, NC_HEX_ID);
+		memcpy(at, facts.parent, NC_HEX_ID);
+	}
+	return 0;
+}
+
+/* top "": there is none. */
 static int read_layers(struct nacre_store *store, struct image *image, const char *top, bool lean,
 		       struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
 	int code = nc_catalog_ask(store->catalog, NC_ASK_CHAIN, top, NULL, &rows, err);
-	if (code < 0)
-		return code;
-	code = check_chain(image, top, &rows, err);
-	if (code < 0)
-		return code;
-	image->layers = nc_realloc_array(NULL, rows.count, sizeof *image->layers);
-	if (!image->layers)
-		return nc_nomem(err);
-	size_t count = 0;
-	for (size_t i = rows.count; i-- > 0;) {
-		int64_t users = nc_rows_number(&rows, i, NC_COL_USERS);
-		if (!(nc_rows_number(&rows, i, NC_COL_KIND) & NC_NODE_LAYER))
-			continue;
-		int64_t size = find_size(store, &rows, i, lean);
-		struct nacre_layer_info *layer = &image->layers[count++];
-		*layer = (struct nacre_layer_info){ .size = size > 0 ? (uint64_t)size : 0 };
-		strncpy(layer->chain_id, nc_rows_text(&rows, i, NC_COL_ID), sizeof layer->chain_id - 1);
-		strncpy(layer->diff_id, nc_rows_text(&rows, i, NC_COL_DIFF_ID), sizeof layer->diff_id - 1);
-		layer->users = users ? (unsigned)users : 1;	/* an image of 2015 is its own layer */
-		image->face.size += layer->size;
+	bool known = rows.count && !*nc_rows_text(&rows, rows.count - 1, NC_COL_PARENT);
+	if (code == 0 && *top && !known)
+		code = find_layers(store, image, top, lean, err);
+	for (size_t i = 0; code == 0 && known && i < rows.count; i++) {
+		const char *id = nc_rows_text(&rows, i, NC_COL_ID);
+		unsigned kind = (unsigned)nc_rows_number(&rows, i, NC_COL_KIND);
+		int64_t size = find_size(store, id, kind, nc_rows_number(&rows, i, NC_COL_SIZE), lean);
+		code = add_layer(image, id, kind, nc_rows_text(&rows, i, NC_COL_DIFF_ID), size,
+				 nc_rows_number(&rows, i, NC_COL_USERS), err);
 	}
-	image->face.layers = image->layers;
-	image->face.layer_count = count;
-	return 0;
+	turn_round(image);
+	return code;
 }
 
 /* --- today's images --------------------------------------------------------------------------------------------- */
@@ -406,11 +435,13 @@ static int read_v1_line(struct nacre_store *store, struct image *image, const st
 	image->commands[at + 1] = NULL;
 	if (!image->commands[at])
 		return nc_nomem(err);
-	int64_t size = find_size(store, rows, row, false);
+	unsigned kind = (unsigned)nc_rows_number(rows, row, NC_COL_KIND);
+	int64_t size = find_size(store, nc_rows_text(rows, row, NC_COL_ID), kind, nc_rows_number(rows, row, NC_COL_SIZE),
+				 false);
 	image->history[at] = (struct nacre_history_info){
 		.created = v1->created_sec, .created_by = image->commands[at], .author = v1->author,
 		.comment = v1->comment, .size = size > 0 ? (uint64_t)size : 0,
-		.empty_layer = !(nc_rows_number(rows, row, NC_COL_KIND) & NC_NODE_LAYER),
+		.empty_layer = !(kind & NC_NODE_LAYER),
 	};
 	return 0;
 }
@@ -457,7 +488,10 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 		  struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	int code = nc_node_look_brief(store, id, &facts, err);
+	NC_AUTO_WITNESS struct nc_witness witness = NC_WITNESS_NONE;
+	int code = nc_witness_take(store, id, &witness, err);
+	if (code == 0)
+		code = nc_node_look_brief(store, id, &facts, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(image_auto) struct image *image = nc_zalloc(sizeof *image);
@@ -468,12 +502,13 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 	if (code == 0)
 		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, facts.parent, lean, err)
 						  : read_old(store, image, lean, err);
-	/* the node goes first: what is missing of one that is gone is no damage */
-	if (code < 0 && !nc_node_exists(store, id))
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "image %.12s was removed meanwhile", id);
+	if (!nc_witness_holds(&witness))
+		return nc_witness_judge(&witness, code, err);
+	/* something that must be there is not, or is not what it must be */
+	if (code == NACRE_E_NOTFOUND || code == NACRE_E_BADDATA)
+		return nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id);
 	if (code < 0)
-		return code == NACRE_E_BADDATA ? nc_wrap(err, nc_blame(err, NACRE_E_CORRUPT), "image %.12s", id)
-					       : code;
+		return code;
 	*ret = &NC_GIVE(image)->face;
 	return 0;
 }

@@ -104,6 +104,8 @@ bool nc_id_valid(const char *id);
 int nc_id_random(char *ret, struct nacre_error *err);
 bool nc_id_like_number(const char *id);
 bool nc_node_exists(struct nacre_store *store, const char *id);
+/* Whether node is the directory of that node in graph now. */
+bool nc_node_is(int graph, const char *id, int node);
 /* The directory of a node. NACRE_E_NOTFOUND. */
 int nc_node_open(struct nacre_store *store, const char *id, int *ret_fd, struct nacre_error *err);
 /* Facts from the files in graph/<id>/ (graph is a directory of such, the store's or a stage's). NACRE_E_NOTFOUND. */
@@ -204,7 +206,8 @@ int nc_store_resolve_id(struct nacre_store *store, const char *what, char *ret_i
 /* 1 when the node is mounted anywhere; ret_path (may be NULL) is given: where. */
 int nc_mounted(struct nacre_store *store, const char *id, char **ret_path, struct nacre_error *err);
 
-/* What nacre_image_get gives, by full ID. lean: without history and config bytes. */
+/* What nacre_image_get gives, by full ID. lean: without history and config bytes. NACRE_E_NOTFOUND says that there is
+ * none, or not the same one any more; what is damaged is NACRE_E_CORRUPT. */
 int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
 		  struct nacre_error *err);
 

@@ -267,10 +267,10 @@ int nacre_image_list(struct nacre_store *store, const struct nacre_list_options 
 		int read = nc_image_read(store, id, true, &image, &why);
 		if (read == NACRE_E_NOMEM) {
 			code = nc_nomem(err);
+		} else if (read == NACRE_E_NOTFOUND) {
+			continue;	/* it was removed meanwhile */
 		} else if (read < 0) {
-			/* one that was removed meanwhile is no damage */
-			if (nc_node_exists(store, id))
-				code = note_damage(list, &why, err);
+			code = note_damage(list, &why, err);
 		} else if (fits(&filter, image)) {
 			list->images[list->count++] = image;
 		} else {

@@ -37,14 +37,8 @@ static void empty_close(struct nc_view *view)
 
 static const struct nc_view_ops empty_ops = { empty_stat, empty_names, empty_content, empty_close };
 
-int nc_store_view(struct nacre_store *store, const char *id, struct nc_view **ret, struct nacre_error *err)
+static int open_empty(struct nc_view **ret, struct nacre_error *err)
 {
-	char tree[NC_HEX_ID];
-	int code = nc_node_tree(store, id, tree, err);
-	if (code < 0)
-		return code;
-	if (*tree)
-		return store->driver->ops->view(store->driver, tree, ret, err);
 	struct nc_view *view = nc_zalloc(sizeof *view);
 	if (!view)
 		return nc_nomem(err);
@@ -53,14 +47,55 @@ int nc_store_view(struct nacre_store *store, const char *id, struct nc_view **re
 	return 0;
 }
 
-int nc_look_open(struct nacre_store *store, const char *image, struct nc_view **ret, struct nacre_error *err)
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+void nc_look_release(struct nc_look *look)
+{
+	nc_view_close(look->view);
+	look->view = NULL;
+	nc_witness_release(&look->witness);
+}
+
+int nc_look_at(struct nacre_store *store, const char *id, struct nc_look *ret, struct nacre_error *err)
+{
+	NC_AUTO_LOOK struct nc_look look = NC_LOOK_NONE;
+	char tree[NC_HEX_ID];
+	int code = nc_node_tree(store, id, tree, err);
+	/* an image may go as long as the layers stay */
+	if (code == 0)
+		code = nc_witness_take(store, *tree ? tree : id, &look.witness, err);
+	if (code == 0)
+		code = *tree ? store->driver->ops->view(store->driver, tree, &look.view, err)
+			     : open_empty(&look.view, err);
+	if (code < 0)
+		return nc_look_end(&look, code, err);
+	*ret = look;
+	look = (struct nc_look)NC_LOOK_NONE;
+	return 0;
+}
+
+int nc_look_open(struct nacre_store *store, const char *image, struct nc_look *ret, struct nacre_error *err)
 {
 	struct nc_writable writable;
 	char id[NC_HEX_ID];
 	if (nc_writable_find(store, image, &writable, NULL) == 0)
-		return nc_writable_view(store, &writable, ret, err);
+		return nc_writable_view(store, &writable, &ret->view, err);
 	int code = nc_store_resolve_node(store, image, id, err);
-	return code < 0 ? code : nc_store_view(store, id, ret, err);
+	return code < 0 ? code : nc_look_at(store, id, ret, err);
+}
+
+int nc_look_end(const struct nc_look *look, int code, struct nacre_error *err)
+{
+	return nc_witness_judge(&look->witness, code, err);
+}
+
+int nc_store_view(struct nacre_store *store, const char *id, struct nc_view **ret, struct nacre_error *err)
+{
+	NC_AUTO_LOOK struct nc_look look = NC_LOOK_NONE;
+	int code = nc_look_at(store, id, &look, err);
+	if (code == 0)
+		*ret = NC_GIVE(look.view);
+	return code;
 }
 
 /* --- ls --------------------------------------------------------------------------------------------------------- */
@@ -119,47 +154,58 @@ static int list_name(void *ctx, const char *name, struct nacre_error *err)
 	return code < 0 ? code : list_file(listing, &file, err);
 }
 
-int nacre_ls(struct nacre_store *store, const char *image, const char *path, bool recursive,
-	     int (*fn)(void *ctx, const struct nacre_file *file), void *ctx, struct nacre_error *err)
+static int list(struct nc_view *view, const char *path, bool recursive, struct listing *listing,
+		struct nacre_error *err)
 {
-	NC_CLEANUP(nc_view_auto) struct nc_view *view = NULL;
 	NC_AUTO_FREE char *real = NULL;
 	struct nc_view_file file;
-	int code = nc_look_open(store, image, &view, err);
-	if (code == 0)
-		code = nc_view_resolve(view, path, true, &real, err);
+	int code = nc_view_resolve(view, path, true, &real, err);
 	if (code == 0)
 		code = view->ops->stat(view, real, &file, err);
 	if (code < 0)
 		return code;
-	struct listing listing = { .view = view, .path = real, .fn = fn, .ctx = ctx };
+	listing->view = view;
+	listing->path = real;
 	if (file.entry.type != NC_ENTRY_DIR)
-		return list_file(&listing, &file, err);
+		return list_file(listing, &file, err);
 	if (!recursive)
-		return view->ops->names(view, real, list_name, &listing, err);
-	listing.skip_first = true;
-	return nc_view_walk(view, real, list_file, &listing, err);
+		return view->ops->names(view, real, list_name, listing, err);
+	listing->skip_first = true;
+	return nc_view_walk(view, real, list_file, listing, err);
+}
+
+int nacre_ls(struct nacre_store *store, const char *image, const char *path, bool recursive,
+	     int (*fn)(void *ctx, const struct nacre_file *file), void *ctx, struct nacre_error *err)
+{
+	NC_AUTO_LOOK struct nc_look look = NC_LOOK_NONE;
+	struct listing listing = { .fn = fn, .ctx = ctx };
+	int code = nc_look_open(store, image, &look, err);
+	return code < 0 ? code : nc_look_end(&look, list(look.view, path, recursive, &listing, err), err);
 }
 
 /* --- cat -------------------------------------------------------------------------------------------------------- */
 
-int nacre_cat(struct nacre_store *store, const char *image, const char *path, nacre_sink sink, void *ctx,
-	      struct nacre_error *err)
+static int open_content(struct nc_view *view, const char *path, struct nc_reader **ret, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_view_auto) struct nc_view *view = NULL;
-	NC_CLEANUP(nc_reader_auto) struct nc_reader *content = NULL;
-	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
 	NC_AUTO_FREE char *real = NULL;
 	struct nc_view_file file;
-	int code = nc_look_open(store, image, &view, err);
-	if (code == 0)
-		code = nc_view_resolve(view, path, true, &real, err);
+	int code = nc_view_resolve(view, path, true, &real, err);
 	if (code == 0)
 		code = view->ops->stat(view, real, &file, err);
 	if (code == 0 && file.entry.type != NC_ENTRY_FILE)
 		code = nc_fail(err, NACRE_E_INVALID, 0, "'%s' is no regular file", path);
-	if (code == 0)
-		code = view->ops->content(view, real, &content, err);
+	return code < 0 ? code : view->ops->content(view, real, ret, err);
+}
+
+int nacre_cat(struct nacre_store *store, const char *image, const char *path, nacre_sink sink, void *ctx,
+	      struct nacre_error *err)
+{
+	NC_AUTO_LOOK struct nc_look look = NC_LOOK_NONE;
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *content = NULL;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	int code = nc_look_open(store, image, &look, err);
+	if (code == 0)	/* what is open stays whole, whatever becomes of the image */
+		code = nc_look_end(&look, open_content(look.view, path, &content, err), err);
 	if (code == 0)
 		code = nc_writer_callback(sink, ctx, &out, err);
 	if (code == 0)
@@ -182,8 +228,8 @@ static int tell_difference(void *ctx, char kind, const char *path, struct nacre_
 	return 0;
 }
 
-/* The view of what lies below the topmost layer of a node. */
-static int open_below(struct nacre_store *store, const char *id, struct nc_view **ret, struct nacre_error *err)
+/* What lies below the topmost layer of a node. */
+static int look_below(struct nacre_store *store, const char *id, struct nc_look *ret, struct nacre_error *err)
 {
 	char tree[NC_HEX_ID];
 	struct nc_node_facts facts = { 0 };
@@ -193,54 +239,69 @@ static int open_below(struct nacre_store *store, const char *id, struct nc_view 
 	code = nc_node_look_brief(store, tree, &facts, err);
 	if (code < 0 || !*facts.parent)
 		return code;
-	return nc_store_view(store, facts.parent, ret, err);
+	return nc_look_at(store, facts.parent, ret, err);
 }
 
-/* The two trees that nacre_diff compares; before stays NULL when a's layer lies on nothing. */
-static int open_pair(struct nacre_store *store, const char *a, const char *b, struct nc_view **ret_before,
-		     struct nc_view **ret_after, struct nacre_error *err)
+/* The two trees that nacre_diff compares. */
+struct pair {
+	struct nc_look before, after;	/* before has no view when a's layer lies on nothing */
+};
+
+static void pair_release(struct pair *pair)
+{
+	nc_look_release(&pair->before);
+	nc_look_release(&pair->after);
+}
+
+static int pair_open(struct nacre_store *store, const char *a, const char *b, struct pair *ret,
+		     struct nacre_error *err)
 {
 	struct nc_writable writable;
 	char id[NC_HEX_ID];
+	*ret = (struct pair){ NC_LOOK_NONE, NC_LOOK_NONE };
 	int code = nc_writable_find(store, a, &writable, NULL);
 	if (code == 0 && !b) {
-		code = nc_store_view(store, writable.image, ret_before, err);
-		return code < 0 ? code : nc_writable_view(store, &writable, ret_after, err);
+		code = nc_look_at(store, writable.image, &ret->before, err);
+		return code < 0 ? code : nc_writable_view(store, &writable, &ret->after.view, err);
 	}
 	if (code == 0) {
-		code = nc_writable_view(store, &writable, ret_before, err);
-		return code < 0 ? code : nc_look_open(store, b, ret_after, err);
+		code = nc_writable_view(store, &writable, &ret->before.view, err);
+		return code < 0 ? code : nc_look_open(store, b, &ret->after, err);
 	}
 	code = nc_store_resolve_node(store, a, id, err);
-	if (code == 0 && b)
-		code = nc_store_view(store, id, ret_before, err);
-	else if (code == 0)
-		code = open_below(store, id, ret_before, err);
 	if (code == 0)
-		code = b ? nc_look_open(store, b, ret_after, err) : nc_store_view(store, id, ret_after, err);
+		code = b ? nc_look_at(store, id, &ret->before, err) : look_below(store, id, &ret->before, err);
+	if (code == 0)
+		code = b ? nc_look_open(store, b, &ret->after, err) : nc_look_at(store, id, &ret->after, err);
 	return code;
+}
+
+static int pair_end(const struct pair *pair, int code, struct nacre_error *err)
+{
+	return nc_look_end(&pair->after, nc_look_end(&pair->before, code, err), err);
 }
 
 int nacre_diff(struct nacre_store *store, const char *a, const char *b,
 	       int (*fn)(void *ctx, char kind, const char *path), void *ctx, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_view_auto) struct nc_view *before = NULL;
-	NC_CLEANUP(nc_view_auto) struct nc_view *after = NULL;
+	NC_CLEANUP(pair_release) struct pair pair;
 	struct difference difference = { fn, ctx };
-	int code = open_pair(store, a, b, &before, &after, err);
-	return code < 0 ? code : nc_view_diff(before, after, tell_difference, &difference, err);
+	int code = pair_open(store, a, b, &pair, err);
+	if (code == 0)
+		code = nc_view_diff(pair.before.view, pair.after.view, tell_difference, &difference, err);
+	return pair_end(&pair, code, err);
 }
 
 int nacre_diff_tar(struct nacre_store *store, const char *a, const char *b, nacre_sink sink, void *ctx,
 		   const struct nacre_progress *progress, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_view_auto) struct nc_view *before = NULL;
-	NC_CLEANUP(nc_view_auto) struct nc_view *after = NULL;
+	NC_CLEANUP(pair_release) struct pair pair;
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
-	int code = open_pair(store, a, b, &before, &after, err);
+	int code = pair_open(store, a, b, &pair, err);
 	if (code == 0)
 		code = nc_writer_callback(sink, ctx, &out, err);
 	if (code == 0)
-		code = nc_changes_tar(before, after, out, progress, NULL, err);
+		code = nc_changes_tar(pair.before.view, pair.after.view, out, progress, NULL, err);
+	code = pair_end(&pair, code, err);
 	return code < 0 ? code : nc_writer_finish(out, err);
 }

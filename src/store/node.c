@@ -26,6 +26,13 @@ bool nc_node_exists(struct nacre_store *store, const char *id)
 	       S_ISDIR(st.st_mode);
 }
 
+bool nc_node_is(int graph, const char *id, int node)
+{
+	struct stat now, then;
+	return fstatat(graph, id, &now, AT_SYMLINK_NOFOLLOW) == 0 && fstat(node, &then) == 0 &&
+	       now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+}
+
 static int open_node(int graph, const char *id, int *ret_fd, struct nacre_error *err)
 {
 	if (!nc_id_valid(id))
@@ -257,9 +264,12 @@ static int read_facts(int graph, const char *id, bool brief, struct nc_node_fact
 		code = find_kind(dir, &facts, err);
 	if (code == 0 && !brief && facts.kind & NC_NODE_IMAGE)
 		code = read_documents(dir, &facts, err);
+	if (code == 0)
+		facts.size = read_size(dir);
+	if (!nc_node_is(graph, id, dir))	/* it was removed, and files that are missing mean nothing */
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", id);
 	if (code < 0)
 		return nc_wrap(err, code, "node %.12s", id);
-	facts.size = read_size(dir);
 	*ret = facts;
 	facts = (struct nc_node_facts){ 0 };
 	return 0;
@@ -373,6 +383,21 @@ static void fill_node(const struct nc_rows *rows, size_t row, struct nacre_node 
 	ret->damaged = kind & NC_NODE_DAMAGED;
 }
 
+/* One that the catalog does not know yet. */
+static int find_node(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	int code = nc_node_look_brief(store, id, &facts, err);
+	if (code < 0)
+		return code;
+	*ret = (struct nacre_node){ .size = facts.size, .has_layer = facts.kind & NC_NODE_LAYER,
+				    .is_image = facts.kind & NC_NODE_IMAGE, .v1 = facts.kind & NC_NODE_V1 };
+	memcpy(ret->id, facts.id, NC_HEX_ID);
+	memcpy(ret->parent, facts.parent, NC_HEX_ID);
+	strcpy(ret->diff_id, facts.diff_id);
+	return 0;
+}
+
 int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node *ret, struct nacre_error *err)
 {
 	char full[NC_HEX_ID];
@@ -380,11 +405,9 @@ int nacre_node_get(struct nacre_store *store, const char *id, struct nacre_node 
 	int code = nc_store_resolve_id(store, id, full, err);
 	if (code == 0)
 		code = nc_catalog_ask(store->catalog, NC_ASK_NODE, full, NULL, &rows, err);
-	if (code == 0 && !rows.count)
-		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", full);
-	if (code == 0)
+	if (code == 0 && rows.count)
 		fill_node(&rows, 0, ret);
-	return code;
+	return code < 0 || rows.count ? code : find_node(store, full, ret, err);
 }
 
 int nacre_nodes_each(struct nacre_store *store, enum nacre_select select, const char *parent,

@@ -2,6 +2,7 @@
 
 #include "store/inner.h"
 #include "store/old_layer.h"
+#include "store/witness.h"
 #include "tar/split.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@ struct replay {
 	struct nc_hash *hash;		/* NULL: nothing to compare, or compared */
 	struct nc_reader *joined;
 	int failed;			/* code of a failed comparison */
-	bool published;			/* the node was in the graph at the beginning */
 };
 
 static int open_content(void *ctx, const char *name, size_t name_len, struct nc_reader **ret, uint64_t *ret_size,
@@ -49,9 +49,6 @@ static ssize_t replay_next(struct nc_reader *reader, const void **ret, struct na
 	if (replay->failed)
 		return nc_fail(err, replay->failed, 0, "the tar of node %.12s does not have its diff ID", replay->id);
 	ssize_t n = nc_reader_next(replay->joined, ret, err);
-	/* nothing is held while bytes move: what is missing of a node that is gone is no damage */
-	if (n < 0 && replay->published && !nc_node_exists(replay->store, replay->id))
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "node %.12s was removed meanwhile", replay->id);
 	/* what cannot be read of a record is no input of anybody's: the store wrote it, or adopted it */
 	if (n == NACRE_E_BADDATA)
 		n = nc_blame(err, NACRE_E_CORRUPT);
@@ -101,7 +98,6 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 	replay->base.ops = &replay_ops;
 	replay->store = store;
 	memcpy(replay->id, id, NC_HEX_ID);
-	replay->published = nc_node_exists(store, id);
 	struct nc_join_files files = { .open = open_content, .ctx = replay };
 	code = nc_join(record, &files, &replay->joined, err);
 	if (code == 0 && diff_id) {
@@ -151,35 +147,45 @@ static int find_size(int node, uint64_t *ret, struct nacre_error *err)
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
 
+/* ret_size (may be NULL) is UINT64_MAX where it is known only at the end. */
+static int open_layer(struct nacre_store *store, const char *id, const struct nc_node_facts *facts,
+		      struct nc_reader **ret, uint64_t *ret_size, struct nacre_error *err)
+{
+	NC_AUTO_FD int node = -1;
+	struct nc_digest diff_id;
+	int code = nc_node_open(store, id, &node, err);
+	if (code == 0 && !*facts->diff_id) {
+		if (ret_size)
+			*ret_size = UINT64_MAX;
+		return nc_old_layer_open(store, node, facts, ret, err);
+	}
+	if (code == 0)
+		code = nc_digest_parse(facts->diff_id, &diff_id, err);
+	if (code == 0 && ret_size)
+		code = find_size(node, ret_size, err);
+	return code < 0 ? code : nc_replay_open(store, node, id, &diff_id, ret, err);
+}
+
 int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		       struct nacre_error *err)
 {
-	NC_AUTO_FD int node = -1;
+	NC_AUTO_WITNESS struct nc_witness witness = NC_WITNESS_NONE;
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	struct nc_digest diff_id;
+	struct nc_reader *layer = NULL;
 	uint64_t size = 0;
-	int code = nc_node_look_brief(store, id, &facts, err);
+	int code = nc_witness_take(store, id, &witness, err);
+	if (code == 0)
+		code = nc_node_look_brief(store, id, &facts, err);
 	if (code == 0 && !(facts.kind & NC_NODE_LAYER))
 		code = nc_fail(err, NACRE_E_INVALID, 0, "node %.12s has no layer", id);
 	if (code == 0)
-		code = nc_node_open(store, id, &node, err);
-	struct nc_reader *reader = NULL;
-	if (code == 0 && !*facts.diff_id) {
-		code = nc_old_layer_open(store, node, &facts, &reader, err);
-		size = UINT64_MAX;
-	} else if (code == 0) {
-		code = nc_digest_parse(facts.diff_id, &diff_id, err);
-		if (code == 0 && ret_size)
-			code = find_size(node, &size, err);
-		if (code == 0)
-			code = nc_replay_open(store, node, id, &diff_id, &reader, err);
-	}
+		code = open_layer(store, id, &facts, &layer, ret_size ? &size : NULL, err);
 	if (code < 0)
-		return code;
-	*ret = reader;
-	if (ret_size)
+		return nc_witness_judge(&witness, code, err);
+	code = nc_witness_reader(&witness, layer, *facts.diff_id, ret, err);
+	if (code == 0 && ret_size)
 		*ret_size = size;
-	return 0;
+	return code;
 }
 
 int nc_store_layer_diff_id(struct nacre_store *store, const char *id, struct nc_digest *ret, struct nacre_error *err)

@@ -86,6 +86,14 @@ static int by_name(struct nacre_store *store, const struct nc_reference *referen
 	return 0;
 }
 
+/* By its files: one that the catalog does not know yet. */
+static bool is_image(struct nacre_store *store, const char *id)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	return nc_node_exists(store, id) && nc_node_read_brief(store->graph, id, &facts, NULL) == 0 &&
+	       facts.kind & (NC_NODE_IMAGE | NC_NODE_V1);
+}
+
 /* Full image ID, prefix of one, or "sha256:" and a manifest's digest. */
 static int by_id(struct nacre_store *store, const char *what, char *ret_id, struct nc_digest *ret_manifest,
 		 struct nacre_error *err)
@@ -93,6 +101,10 @@ static int by_id(struct nacre_store *store, const char *what, char *ret_id, stru
 	const char *hex = without_algorithm(what);
 	*ret_manifest = (struct nc_digest){ 0 };
 	int code = is_hex(hex) ? by_prefix(store, NC_ASK_PREFIX_IMAGES, hex, ret_id, err) : NACRE_E_NOTFOUND;
+	if (code == NACRE_E_NOTFOUND && is_image(store, hex)) {
+		memcpy(ret_id, hex, NC_HEX_ID);
+		return 0;
+	}
 	if (code != NACRE_E_NOTFOUND || hex == what || !nc_id_valid(hex))
 		return code;
 	code = by_document(store, what, ret_id, err);

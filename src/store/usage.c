@@ -158,12 +158,15 @@ static int count_rubbish(void *ctx, const char *id, struct nacre_error *err)
 	uint64_t bytes = 0;
 	if (nc_node_exists(walk->store, id))
 		return 0;
-	int code = driver->ops->usage(driver, id, &bytes, err);
+	struct nacre_error why;
+	int code = driver->ops->usage(driver, id, &bytes, &why);
+	if (code < 0 && why.sys == ENOENT)	/* somebody is removing it */
+		return 0;
 	if (bytes > walk->usage->trees)
 		bytes = walk->usage->trees;
 	walk->usage->trees -= bytes;
 	walk->usage->rubbish += bytes;
-	return code;
+	return code < 0 ? nc_fail(err, code, 0, "%s", why.msg) : 0;
 }
 
 static int mark(struct nc_map *needed, const char *id, struct nacre_error *err)
