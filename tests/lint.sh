@@ -33,6 +33,21 @@ check "every exported function is in the header" "$(
 check "every function of the header is exported" "$(
   grep -oE '\bnacre_[a-z0-9_]+\(' include/nacre/nacre.h | sort -u | tr -d '(' | while read -r f; do
     nm -D --defined-only build/libnacre.so | grep -qE " T $f(@|\$)" || echo "$f"; done)"
+check "docs/graph.md names functions, commands and files that are there" "$(
+  grep -oE '\bnacre_[a-z0-9_]+' docs/graph.md | sort -u | while read -r f; do
+    grep -qE "\b$f\b" include/nacre/nacre.h || echo "function $f"; done
+  grep -oE '`nacre [a-z][^`]*`' docs/graph.md | tr -d '`' | sort -u | while read -r _ word second rest; do
+    [ "$word" = graph ] && word="graph $second" || rest="$second $rest"
+    grep -qhF ".name = \"$word\"" cli/cmd_*.c || echo "command nacre $word"
+    for option in $rest; do
+      case $option in --*) grep -lF ".name = \"$word\"" cli/cmd_*.c | xargs -r grep -qE "\"${option#--}\"|OPTION_$(tr a-z A-Z <<<"${option#--}")" || echo "nacre $word $option" ;; esac
+    done; done
+  grep -oE '`tests/[a-z_/]+\.[a-z]+`' docs/graph.md | tr -d '`' | sort -u | while read -r f; do [ -e "$f" ] || echo "$f"; done)"
+check "each of the 27 faults of the graph of 2015 has its row and its test" "$(
+  for i in $(seq 27); do
+    grep -q "^| $i | .* | defect $i |\$" docs/graph.md || echo "no row $i"
+    grep -qE "DEFECT\($i,|@test \"defect $i:" tests/unit/store/test_defects.c tests/story/defects.bats || echo "no test of defect $i"
+  done)"
 mapfile -t scripts < <(find dev .ci tests fuzz bench -type f \( -name '*.sh' -o -name '*.bash' -o -name dev -o -name run \))
 check "shell scripts are sound" "$(shellcheck -S warning "${scripts[@]}" 2>&1 | head -40)"
 [ $bad = 0 ]
