@@ -22,6 +22,35 @@ void nc_stage_leave(struct nc_stage *stage)
 
 /* --- what is in the way ----------------------------------------------------------------------------------------- */
 
+/* A child of id that is also one of its ancestors, or itself: descriptions that go in a circle. "" where there is none.
+ * It needs nobody, or the circle could never be taken apart. */
+static void find_circle(struct nacre_store *store, const char *id, char *ret_child)
+{
+	char at[NC_HEX_ID];
+	memcpy(at, id, NC_HEX_ID);
+	ret_child[0] = '\0';
+	for (int depth = 0; depth < NC_DEPTH_MAX; depth++) {
+		NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+		if (nc_node_look_brief(store, at, &facts, NULL) < 0 || !*facts.parent)
+			return;
+		if (strcmp(facts.parent, id) == 0) {
+			memcpy(ret_child, at, NC_HEX_ID);
+			return;
+		}
+		memcpy(at, facts.parent, NC_HEX_ID);
+	}
+}
+
+static int find_child(struct nacre_store *store, const char *id, struct nc_rows *ret, struct nacre_error *err)
+{
+	char circle[NC_HEX_ID];
+	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", ret, err);
+	if (code < 0 || !ret->count)
+		return code;
+	find_circle(store, id, circle);
+	return *circle ? nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, circle, ret, err) : 0;
+}
+
 int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows children = { 0 };
@@ -29,7 +58,7 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 	NC_AUTO_FREE char *path = NULL;
 	char session[NACRE_SESSION_MAX];
 	struct nc_writable writable;
-	int code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
+	int code = find_child(store, id, &children, err);
 	if (code == 0 && children.count)
 		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is the parent of %.12s", id,
 			       nc_rows_text(&children, 0, 0));

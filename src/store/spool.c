@@ -87,6 +87,8 @@ int nacre_node_path(struct nacre_store *store, const char *id, char **ret, struc
 		code = nc_buf_addf(&path, err, "%s/", store->path);
 	if (code == 0)
 		code = ops->where(store->driver, tree, &path, err);
+	if (code == NACRE_E_NOTFOUND && nc_node_exists(store, full))
+		code = nc_blame(err, NACRE_E_CORRUPT);	/* the node is there, its tree is not */
 	if (code < 0)
 		return code;
 	*ret = nc_buf_give(&path);

@@ -522,12 +522,27 @@ static void defect_13(void **state)
 			nacre_image_free(image);
 	assert_done(nacre_image_get(fixture->store, "good", &image, &err));
 	nacre_image_free(image);
-	/* what is wrong can be removed, when asked for */
-	describe(fixture, base, NO_NODE);
-	read_all_again(fixture, 0);
-	assert_done(nacre_delete(fixture->store, two, &err));
+	/* nor do walks to the nearest layer, where there is none */
+	struct nacre_register_options bare = { .size = sizeof bare, .id = NO_NODE, .parent = good };
+	char *path = NULL;
+	assert_int_equal(nacre_register(fixture->store, -1, &bare, NULL, &err), 0);
+	assert_done(nacre_node_path(fixture->store, NO_NODE, &path, &err));
+	free(path);
+	describe(fixture, NO_NODE, NO_NODE);
+	assert_int_equal(nacre_node_path(fixture->store, NO_NODE, &path, &err), NACRE_E_CORRUPT);
+	assert_done(nacre_delete(fixture->store, NO_NODE, &err));
+	/* what goes in a circle can be removed, when asked for, and what stands on it keeps it */
+	char child[65];
+	layer(fixture, one, "child", child);
+	assert_int_equal(nacre_delete(fixture->store, one, &err), NACRE_E_INUSE);
+	assert_done(nacre_delete(fixture->store, child, &err));
+	assert_done(nacre_delete(fixture->store, self, &err));
 	assert_done(nacre_delete(fixture->store, one, &err));
 	assert_done(nacre_delete(fixture->store, base, &err));
+	assert_done(nacre_delete(fixture->store, two, &err));
+	assert_int_equal(count_nodes(fixture, NACRE_ALL, NULL), 2);
+	assert_done(nacre_remove(fixture->store, "good", 0, NULL, NULL, &err));
+	assert_nothing_left(fixture);
 	alarm(0);
 }
 
