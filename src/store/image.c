@@ -456,9 +456,10 @@ static int read_v1_history(struct nacre_store *store, struct image *image, struc
 	image->history = nc_realloc_array(NULL, rows.count, sizeof *image->history);
 	image->ancestors = nc_realloc_array(NULL, rows.count, sizeof(struct nc_v1_image *));
 	image->commands = nc_realloc_array(NULL, rows.count + 1, sizeof(char *));
+	if (image->commands)
+		image->commands[0] = NULL;
 	if (!image->history || !image->ancestors || !image->commands)
 		return nc_nomem(err);
-	image->commands[0] = NULL;
 	for (size_t i = rows.count; code == 0 && i-- > 0;)
 		code = read_v1_line(store, image, &rows, i, err);
 	image->face.history = image->history;

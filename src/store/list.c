@@ -234,10 +234,11 @@ static int note_left_out(struct nacre_store *store, struct nacre_image_list *lis
 	NC_AUTO_FREE char *text = NULL;
 	size_t len;
 	int code = 0;
-	if (store->old_names)
-		text = nc_strdup(nc_buf_text(&store->old_names->left_out));
-	else if (store->adopted)
-		nc_file_read(store->root, NC_LEFT_OUT, NC_DOCUMENT_MAX, &text, &len, NULL);
+	if (store->old_names && !(text = nc_strdup(nc_buf_text(&store->old_names->left_out))))
+		return nc_nomem(err);
+	if (!store->old_names && store->adopted &&
+	    nc_file_read(store->root, NC_LEFT_OUT, NC_DOCUMENT_MAX, &text, &len, NULL) == NACRE_E_NOMEM)
+		return nc_nomem(err);
 	char *rest = NULL;
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; code == 0 && line;
 	     line = strtok_r(NULL, "\n", &rest))

@@ -312,6 +312,24 @@ damaged() { # NAME REASON
 	unchanged
 }
 
+@test "written on top of" {
+	old_root
+	nacre create web work >/dev/null
+	dir=$(nacre mount work)
+	echo more >"$dir/more"
+	rm "$dir/etc/new"
+	is "$(nacre diff work | sort | paste -sd,)" 'A /more,C /etc,D /etc/new'
+	nacre umount work >/dev/null
+	nacre commit work mine:1 >/dev/null
+	nacre rm work >/dev/null
+	is "$(nacre cat mine:1:/more)" more
+	refute nacre cat mine:1:/etc/new
+	is "$(nacre inspect mine:1 | jq -c '.[0].config.env')" '["PATH=/bin"]'
+	is "$(nacre history --format '{{.CreatedBy}}' mine:1 | wc -l)" 4
+	nacre rmi mine:1 >/dev/null
+	exports_exactly base app top other
+}
+
 @test "the same once more beside it" {
 	old_root
 	# an archive of that time, with the IDs that lie here already

@@ -249,6 +249,39 @@ static void writes_an_image_of_today(void **state)
 	assert_int_equal(image->size, 5);
 }
 
+/* From the graph's own disk: what an archive may not hold. */
+static void reads_what_lies_in_a_graph(void **state)
+{
+	static const char text[] = "{\"Author\":\"first\",\"id\":\"" ID "\",\"author\":\"last\",\"container_config\":"
+				   "{\"cmd\":[\"no\"],\"Cmd\":\"one word\"},\"id\":\"" ID "\"}";
+	struct nacre_error err;
+	NC_AUTO_BUF struct nc_buf more = NC_BUF_INIT(10000);
+	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
+	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *strict = NULL;
+	size_t used;
+	assert_done(nc_buf_addf(&more, &err, "%s\n{\"id\": garbage", text));
+	assert_int_equal(parse(text, &strict, &err), NACRE_E_BADDATA);
+	assert_int_equal(parse(nc_buf_text(&more), &strict, &err), NACRE_E_BADDATA);
+	assert_done(nc_v1_image_read(more.data, more.len, &image, &used, &err));
+	assert_string_equal(image->author, "last");
+	assert_string_equal(image->container_cmd[0], "one word");
+	assert_int_equal(used, strlen(text));
+}
+
+static void tells_the_parent_of_what_is_damaged(void **state)
+{
+	static const char text[] = "{\"id\":7,\"parent\":\"" PARENT "\"}";
+	struct nacre_error err;
+	struct nc_v1_image *image = NULL;
+	char *parent = nc_v1_parent_of(text, strlen(text));
+	assert_int_equal(nc_v1_image_read(text, strlen(text), &image, NULL, &err), NACRE_E_BADDATA);
+	assert_string_equal(parent, PARENT);
+	free(parent);
+	static const char *const without[] = { "", "{", "{}", "[]", "{\"parent\":7}", "{\"parent\":\"../x\"}" };
+	for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+		assert_null(nc_v1_parent_of(without[i], strlen(without[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +291,8 @@ int main(void)
 		cmocka_unit_test(reads_the_fields_of_the_graph),
 		cmocka_unit_test(reads_in_any_case_and_without_most),
 		cmocka_unit_test(the_parent_may_be_a_digest),
+		cmocka_unit_test(reads_what_lies_in_a_graph),
+		cmocka_unit_test(tells_the_parent_of_what_is_damaged),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(writes_a_layer_of_today),
 		cmocka_unit_test(writes_an_image_of_today),

@@ -185,11 +185,95 @@ static void opening(void **state)
 	assert_string_equal(id, got);
 }
 
+/* --- a root of 2015 --------------------------------------------------------------------------------------------- */
+
+/* Turns the store into one: a node with a record and one without, and names for them. */
+static void make_old(struct fixture *fixture, char ids[2][NC_HEX_ID])
+{
+	static const char *const ours[] = { "nacre.json", "lock", "names", "catalog.db", "blobs", "mounts", "holds",
+					    "catalog.db-wal", "catalog.db-shm", "containers" };
+	NC_AUTO_BUF struct nc_buf names = NC_BUF_INIT(1000);
+	NC_AUTO_FD int root = open(fixture->root, O_RDONLY | O_DIRECTORY);
+	for (int i = 0; i < 2; i++) {
+		NC_AUTO_BUF struct nc_buf tar = { 0 };
+		NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1000);
+		struct nacre_register_options options = { .size = sizeof options, .id = ids[i],
+							  .parent = i ? ids[0] : NULL };
+		memset(ids[i], i ? 'b' : 'a', NC_HEX_ID - 1);
+		ids[i][NC_HEX_ID - 1] = '\0';
+		make_tar(&tar, (const char *const[]){ "a", i ? "second" : "first", NULL });
+		assert_done(register_bytes(fixture->store, &options, tar.data, tar.len, NULL));
+		assert_done(nc_buf_addf(&path, &err, "graph/%s/diffid", ids[i]));
+		assert_int_equal(unlinkat(root, path.data, 0), 0);
+	}
+	NC_AUTO_BUF struct nc_buf record = NC_BUF_INIT(1000);
+	assert_done(nc_buf_addf(&record, &err, "graph/%s/tar-data.json.gz", ids[1]));
+	assert_int_equal(unlinkat(root, record.data, 0), 0);
+	nacre_store_close(NC_GIVE(fixture->store));
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		assert_done(nc_tree_remove(root, ours[i], &err));
+	assert_done(nc_buf_addf(&names, &err, "{\"Repositories\":{\"x\":{\"1\":\"%s\",\"2\":\"%s\",\"gone\":\"%064d\"}}}",
+				ids[0], ids[1], 0));
+	assert_done(nc_file_create(root, "repositories-vfs", names.data, names.len, &err));
+}
+
+static int look_at_old(struct fixture *fixture, const char *id, unsigned flags)
+{
+	struct nacre_open_options options = { .size = sizeof options, .flags = NACRE_OPEN_NOSYNC | flags };
+	struct nacre_store *store = NULL;
+	struct nacre_image_list *list = NULL;
+	struct nacre_image *image = NULL;
+	int code = nacre_store_open(fixture->root, &options, &store, &err);
+	if (code == 0)
+		code = nacre_image_list(store, NULL, &list, &err);
+	if (code == 0)
+		code = nacre_image_get(store, "x:2", &image, &err);
+	if (code == 0)
+		code = nacre_layer_verify(store, id, &err);
+	if (code == 0 && !list->damaged) {
+		assert_int_equal(list->count, 2);
+		assert_int_equal(list->left_out, 1);
+		assert_int_equal(image->layer_count, 2);
+	}
+	nacre_image_list_free(list);
+	nacre_image_free(image);
+	nacre_store_close(store);
+	return code;
+}
+
+static void old_roots(void **state)
+{
+	struct fixture *fixture = *state;
+	char ids[2][NC_HEX_ID], path[300];
+	make_old(fixture, ids);
+	snprintf(path, sizeof path, "%s/nacre.json", fixture->root);
+	for (int i = 0; i < 3; i++) {
+		bool through = false;
+		int n = 0;
+		while (!through) {
+			countdown = ++n;
+			int code = look_at_old(fixture, ids[i & 1], i < 2 ? NACRE_OPEN_READONLY : 0);
+			through = countdown > 0;
+			countdown = 0;
+			if (code < 0)
+				assert_int_equal(code, NACRE_E_NOMEM);
+			assert_true(code == 0 || !through);
+			assert_true(i == 2 || access(path, F_OK) < 0);
+		}
+		assert_true(n > 100);
+	}
+	fixture->store = open_with(fixture->root, 0, NULL);
+	assert_true(fixture->store->adopted);
+	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	assert_catalog_true(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(opening, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(old_roots, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
