@@ -69,7 +69,7 @@ static int run(struct app *app, const struct args *args)
 const struct command cmd_umount = {
 	.name = "umount",
 	.operands = "IMAGE|NAME|DIR…",
-	.summary = "unmount an image, a writable layer, or what is mounted at a directory",
+	.summary = "unmount an image, a writable layer, or a directory",
 	.details = "What is not mounted is done already.",
 	.example = "nacre umount debian:12",
 	.options = options,

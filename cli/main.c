@@ -13,7 +13,7 @@ const struct command *const commands[] = {
 	&cmd_tree,	     &cmd_ls,		  &cmd_cat,	       &cmd_diff,
 	&cmd_tag,	     &cmd_untag,	  &cmd_rmi,	       &cmd_mount,
 	&cmd_umount,	     &cmd_create,	  &cmd_containers,     &cmd_commit,
-	&cmd_rm,	     &cmd_df,		  &cmd_info,	       &cmd_version,
+	&cmd_rm,	     &cmd_bundle,	  &cmd_df,		  &cmd_info,	       &cmd_version,
 	&cmd_help,	     &cmd_graph_ls,	  &cmd_graph_heads,    &cmd_graph_children,
 	&cmd_graph_get,	     &cmd_graph_raw,	  &cmd_graph_exists,   &cmd_graph_register,
 	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     &cmd_graph_digest,

@@ -432,6 +432,26 @@ NACRE_API int nacre_writable_commit(struct nacre_store *store, const char *what,
 				    const struct nacre_commit_options *options, char *ret_id,
 				    struct nacre_error *err);
 
+struct nacre_bundle_options {
+	size_t size;
+	const char *const *args;	/* to run instead of entrypoint and cmd; ends with NULL; NULL or none: what the image
+					 * says */
+	const char *user;		/* USER or USER:GROUP; NULL: as the image says */
+	const char *hostname;		/* NULL: the beginning of the ID */
+};
+/* Make an OCI runtime bundle (runtime-spec 1.0.2): dir/config.json out of what the image says, and dir/rootfs with the
+ * image mounted read-only, or the writable layer what for reading and writing. Users and groups are looked up in the
+ * image's own files; volumes become empty tmpfs mounts (in a read-only root those that have a directory there), and are
+ * named in an annotation. dir must not be there (its parent must) or be empty; on failure it is as it was.
+ * nacre_umount() of dir/rootfs undoes the mount. The same image gives the same config.json. options may be NULL.
+ * fails   NACRE_E_EXISTS       dir is not empty
+ *         NACRE_E_INVALID      there is nothing to run; no user
+ *         NACRE_E_NOTFOUND     what, the user or group, or dir's parent
+ *         NACRE_E_UNSUPPORTED  a read-only image without the directories proc, dev and sys
+ *         and what nacre_mount() fails with */
+NACRE_API int nacre_bundle(struct nacre_store *store, const char *what, const char *dir,
+			   const struct nacre_bundle_options *options, struct nacre_error *err);
+
 /* --- space ----------------------------------------------------------------------------------------------------- */
 
 struct nacre_usage {
