@@ -534,8 +534,8 @@ struct nacre_create_options {
 };
 /* Make a node with a new random ID, as Docker of 2015 made images, with a description in its exact spelling (fields that
  * it did not know are left out of the configs). The layer is read from fd as nacre_register does; -1: the node has none.
- * Two calls with the same content make two nodes. When a failing disk or a lack of
- * memory comes just behind its commit, the node appears when the store is opened next. ret_id has room for 65 bytes.
+ * Two calls with the same content make two nodes. Where a disk or memory fails just behind the commit, the node appears
+ * when the store is opened next. ret_id has room for 65 bytes.
  * fails   NACRE_E_INVALID   a container without its config, an ID that is none
  *         NACRE_E_NOTFOUND  there is no such parent
  *         NACRE_E_BADDATA   a config that is no JSON object, or has a field of a wrong type; the layer */

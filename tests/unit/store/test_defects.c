@@ -495,11 +495,10 @@ static void defect_13(void **state)
 	struct fixture *fixture = *state;
 	char base[65], one[65], two[65], self[65], good[65], id[65] = NO_NODE;
 	struct nacre_register_options options = { .size = sizeof options, .id = id, .parent = id };
-	NC_AUTO_FREE char *text = NULL;
 	struct nacre_image *image = NULL;
 	/* nothing like it is registered */
 	assert_true(nacre_register(fixture->store, -1, &options, NULL, &err) < 0);
-	options.parent = DIGEST_A + 7;
+	options.parent = NO_NODE;
 	options.id = NULL;
 	assert_int_equal(register_bytes(fixture->store, &options, "", 0, NULL), NACRE_E_NOTFOUND);
 	assert_nothing_left(fixture);
