@@ -33,7 +33,9 @@ import tree  # noqa: E402
 
 LIMIT = 60  # seconds for any single step
 Image = collections.namedtuple('Image', 'id archive layers listing')
-Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after')
+# loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
+# writable: names of writable layers before and after
+Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable', defaults=[((), ())])
 
 
 class Wrong(Exception):
@@ -90,8 +92,36 @@ def make_images(work):
     }
 
 
+def write_into(store, mount_point):
+    store('mount', 'work', mount_point)
+    with open(os.path.join(mount_point, 'etc/written'), 'w') as f:
+        f.write('by hand')
+    os.unlink(os.path.join(mount_point, 'srv/file7'))
+    for name in ('etc/written', 'etc', 'srv'):
+        os.utime(os.path.join(mount_point, name), (1700000001, 1700000001))
+    store('umount', mount_point)
+
+
+def make_committed(work, store, app):
+    """The image that a commit makes: its digests by an undisturbed run, its tree by what was written into the layer."""
+    mount_point = os.path.join(work, 'committed')
+    os.mkdir(mount_point)
+    store('load', '-q', '-i', app.archive)
+    store('create', 'app:1', 'work')
+    write_into(store, mount_point)
+    store('commit', '-q', 'work', 'app:2')
+    facts = json.loads(store('inspect', 'app:2').stdout)[0]
+    store('mount', 'app:2', mount_point)
+    listing = tree.facts_of(mount_point)
+    store('umount', mount_point)
+    changed = {name for name in listing.keys() | app.listing.keys() if listing.get(name) != app.listing.get(name)}
+    if changed - {'etc', 'srv'} != {'etc/written', 'srv/file7'} or 'srv/file7' in listing:
+        raise Wrong(f'a commit changes {changed}')
+    return Image(facts['id'].removeprefix('sha256:'), None, [layer['diff_id'] for layer in facts['layers']], listing)
+
+
 def scenarios(images):
-    app, other = images['app'], images['other']
+    app, other, committed = images['app'], images['other'], images['committed']
     both = {'app:1': app.id, 'other:1': other.id}
     alone = {'other:1': other.id}
     return [
@@ -100,6 +130,10 @@ def scenarios(images):
         Scenario('rmi', ['app', 'other'], [], ['rmi', 'app:1'], both, alone),
         Scenario('tag', ['app', 'other'], [], ['tag', 'app:1', 'app:2'], both, {**both, 'app:2': app.id}),
         Scenario('move-tag', ['app', 'other'], [], ['tag', 'app:1', 'other:1'], both, {'app:1': app.id, 'other:1': app.id}),
+        Scenario('create', ['app', 'other'], [], ['create', 'app:1', 'work'], both, both, ((), ('work',))),
+        Scenario('commit', ['app', 'other'], [['create', 'app:1', 'work'], write_into], ['commit', '-q', 'work', 'app:2'], both,
+                 {**both, 'app:2': committed.id}, (('work',), ('work',))),
+        Scenario('rm', ['app', 'other'], [['create', 'app:1', 'work'], write_into], ['rm', 'work'], both, both, (('work',), ())),
         Scenario('untag', ['app', 'other'], [['tag', 'app:1', 'app:2']], ['untag', 'app:2'], {**both, 'app:2': app.id}, both),
     ]
 
@@ -136,6 +170,10 @@ def judge(store, images, scenario, done, mount_point):
         allowed = {scenario.after.get(name)} | (set() if done else {scenario.before.get(name)})
         if names.get(name) not in allowed:
             raise Wrong(f'name {name} means {names.get(name)}')
+    layers = {layer['name'] for layer in json.loads(store('containers', '--json').stdout)}
+    before, after = (set(names) for names in scenario.writable)
+    if not (layers == after or (not done and layers == before)):
+        raise Wrong(f'the writable layers are {layers}')
     kept = set(scenario.before.values()) & set(scenario.after.values())
     loaded = {images[name].id for name in scenario.loaded}
     must = loaded & (kept | set(scenario.after.values())) if scenario.name != 'rmi' else kept
@@ -187,17 +225,18 @@ def thin(points, most):
     return points if not most or len(points) <= most else [points[i * len(points) // most] for i in range(most)]
 
 
-def prepare(store, images, scenario, driver):
+def prepare(store, images, scenario, driver, mount_point):
     for name in scenario.loaded:
         store('--driver', driver, 'load', '-q', '-i', images[name].archive)
-    for words in scenario.setup:
-        store(*words)
+    for step in scenario.setup:
+        step(store, mount_point) if callable(step) else store(*step)
 
 
 def attempt(store, command):
     """The command again, after whatever happened. What is to be removed may be gone already."""
     done = store(*command, check=False)
-    if done.returncode and not (done.returncode == 2 and command[0] in ('rmi', 'untag')):
+    fine = {'rmi': 2, 'untag': 2, 'rm': 2, 'create': 1}  # it is gone, or there, already
+    if done.returncode and done.returncode != fine.get(command[0]):
         raise Wrong(f'{command[0]} again: exit {done.returncode}: {done.stderr.decode(errors="replace").strip()}')
 
 
@@ -248,7 +287,7 @@ class Strikes:
         self.scenario, base = scenario, os.path.join(self.work, 'base')
         shutil.rmtree(base, ignore_errors=True)
         self.store = Store(self.options.nacre, base)
-        prepare(self.store, self.images, scenario, self.options.driver)
+        prepare(self.store, self.images, scenario, self.options.driver, self.mount_point)
         self.store = Store(self.options.nacre, os.path.join(self.work, 'store'))
         calls = os.path.join(self.work, 'calls')
         self.fresh(base)
@@ -310,7 +349,7 @@ class Power:
             f.truncate(self.SIZE[self.fs] << 20)
         run('mkfs.' + self.fs, *(['-q', '-F'] if self.fs == 'ext4' else ['-q', '-f']), base)
         with self.mounted(base):
-            prepare(self.store, self.images, scenario, self.options.driver)
+            prepare(self.store, self.images, scenario, self.options.driver, self.mount_point)
         return base
 
     def mark(self, text):
@@ -379,9 +418,10 @@ def main():
         return
     options.nacre, options.tools = os.path.abspath(options.nacre), os.path.abspath(options.tools)
     work = tempfile.mkdtemp(prefix='nacre-crash.', dir='/var/tmp')
-    os.environ['XDG_CACHE_HOME'] = work
+    os.environ['SOURCE_DATE_EPOCH'] = '1700000000'
     try:
         images = make_images(work)
+        images['committed'] = make_committed(work, Store(options.nacre, os.path.join(work, 'reference')), images['app'])
         wanted = [s for s in scenarios(images) if not options.scenario or s.name in options.scenario]
         for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if options.what == 'power' else [None]:
             rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
