@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include "mem.h"
+#include "progress_json.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -267,6 +268,10 @@ int app_fail(struct app *app, int code, const struct nacre_error *err)
 		exit_code = (enum exit_code)app_interrupted(app);
 	} else if (err->sys == EPIPE) {
 		exit_code = EXIT_FAILED;
+	} else if (app->json_errors) {
+		AUTO_FREE char *line = progress_json_error(text);
+
+		fprintf(stderr, "%s\n", line);
 	} else {
 		fprintf(stderr, "nacre: %s%s%s%s\n", text, more ? " (" : "", more ? more : "", more ? ")" : "");
 	}

@@ -28,6 +28,7 @@ struct app {
 	bool root_is_default;
 	const char *driver;
 	enum log_level level;
+	bool json_errors;	/* --progress=json: failures are lines of it */
 	struct nacre_store *store;
 };
 

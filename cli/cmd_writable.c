@@ -46,9 +46,9 @@ const struct command cmd_create = {
 	.name = "create",
 	.operands = "IMAGE NAME",
 	.summary = "make a writable layer on top of an image",
-	.details = "Prints its ID. 'nacre mount NAME' makes it a directory to write to, 'nacre commit\n"
-		   "NAME' makes an image of it, 'nacre rm NAME' removes it. ls, cat, diff and export\n"
-		   "take NAME too.",
+	.details = "Prints its ID. 'nacre mount NAME' makes it a directory to write to, 'nacre\n"
+		   "commit NAME' makes an image of it, 'nacre rm NAME' removes it. ls, cat, diff and\n"
+		   "export take NAME too.",
 	.example = "nacre create debian:12 work && root=$(nacre mount work)",
 	.options = create_options,
 	.min = 2,
@@ -214,9 +214,9 @@ const struct command cmd_commit = {
 	.name = "commit",
 	.operands = "NAME [IMAGE]",
 	.summary = "make an image out of a writable layer",
-	.details = "Prints the ID of the new image, which has the layers of the one below and one more\n"
-		   "when anything was written. Let nobody write meanwhile, or the image may hold the\n"
-		   "files of different moments.",
+	.details = "Prints the ID of the new image, which has the layers of the one below and one\n"
+		   "more when anything was written. Let nobody write meanwhile, or the image may\n"
+		   "hold the files of different moments.",
 	.example = "nacre commit -c 'CMD [\"/bin/app\"]' -m 'with app' work app:2",
 	.options = commit_options,
 	.min = 1,

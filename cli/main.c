@@ -26,6 +26,17 @@ static const struct option_spec top_options[] = {
 	{ .name = NULL },
 };
 
+static bool speaks_json(const struct command *command, const struct args *args)
+{
+	for (const struct option_spec *option = command->options; option && option->name; option++) {
+		const char *mode = strcmp(option->name, "progress") == 0 ? args_text(args, "progress") : NULL;
+
+		if (mode)
+			return strcmp(mode, "json") == 0;
+	}
+	return false;
+}
+
 static int run_command(struct app *app, const struct args *global, int argc, char **argv)
 {
 	AUTO_ARGS struct args args = { .spec_count = 0 };
@@ -43,6 +54,7 @@ static int run_command(struct app *app, const struct args *global, int argc, cha
 				 app->command->operands);
 	if (app->command->max >= 0 && args.operand_count > app->command->max)
 		return app_usage(app, "'%s' is one operand too many", args.operands[app->command->max]);
+	app->json_errors = speaks_json(app->command, &args);
 	code = app_settle(app, global, &args);
 	return code == EXIT_DONE ? app->command->run(app, &args) : code;
 }

@@ -1,8 +1,8 @@
 #include "progress.h"
 
 #include "human.h"
-#include "json_out.h"
 #include "mem.h"
+#include "progress_json.h"
 #include "signals.h"
 
 #include <inttypes.h>
@@ -15,6 +15,7 @@ enum mode { MODE_NONE, MODE_PLAIN, MODE_TTY, MODE_JSON };
 struct item {
 	char *id, *what;
 	uint64_t current, total;
+	uint64_t told;		/* JSON: as far as the last line said */
 };
 
 /* What is done of one kind of work. */
@@ -37,6 +38,7 @@ struct progress {
 /* Bars beyond these wait for their turn. */
 #define BARS_MAX 8
 #define REDRAW_SECONDS 0.1
+#define STEP_BYTES ((uint64_t)512 << 10)
 
 static double now(void)
 {
@@ -242,25 +244,24 @@ static void forget(struct progress *progress, struct item *item)
 	progress->count--;
 }
 
-static void say_json(enum nacre_event event, const char *id, const char *what, uint64_t current, uint64_t total)
+/* As often as docker did: at each end, and when another 512 KiB, or one per cent, are done. */
+static void say_json(struct item *item, enum nacre_event event)
 {
-	static const char *const names[] = {
-		[NACRE_EVENT_START] = "start",
-		[NACRE_EVENT_BYTES] = "bytes",
-		[NACRE_EVENT_DONE] = "done",
-		[NACRE_EVENT_SKIPPED] = "skipped",
-	};
-	json_t *line = json_object();
-	AUTO_FREE char *text = NULL;
+	uint64_t step = item->total && item->total / 100 < STEP_BYTES ? item->total / 100 : STEP_BYTES;
+	bool ends = event == NACRE_EVENT_DONE || event == NACRE_EVENT_SKIPPED;
+	AUTO_FREE char *line = NULL, *status = NULL;
+	char id[40];
 
-	json_object_set_new(line, "event", json_string(names[event]));
-	json_object_set_new(line, "id", json_text(id));
-	json_object_set_new(line, "what", json_text(what));
-	json_object_set_new(line, "current", json_size(current));
-	json_object_set_new(line, "total", total ? json_size(total) : json_null());
-	text = json_text_of(line, true);
-	fprintf(stderr, "%s\n", text);
-	json_decref(line);
+	if (event == NACRE_EVENT_BYTES && item->current != item->total && item->current < item->told + step)
+		return;
+	if (event == NACRE_EVENT_BYTES && item->current == item->told)
+		return;
+	item->told = item->current;
+	short_id(item->id, id, sizeof(id));
+	status = must_printf("%s%s", item->what, event == NACRE_EVENT_DONE ? ": done" :
+			     event == NACRE_EVENT_SKIPPED ? ": there already" : "");
+	line = progress_json_step(status, ends, item->current, item->total, id);
+	fprintf(stderr, "%s\n", line);
 }
 
 /* The line that stays: at the end of a step. */
@@ -288,13 +289,13 @@ static void on_event(void *ctx, enum nacre_event event, const char *id, const ch
 
 	id = id ? id : "";
 	what = what ? what : "";
-	if (progress->mode == MODE_JSON)
-		say_json(event, id, what, current, total);
 	work = work_of(progress, what);
 	item = find_or_add(progress, id, what);
 	item->total = total;
 	if (current > item->current)
 		item->current = current;
+	if (progress->mode == MODE_JSON)
+		say_json(item, event);
 	if (ends) {
 		uint64_t bytes = item->current;
 

@@ -85,8 +85,13 @@ Loaded image: two:latest"
 	is "$stderr" ""
 	run --separate-stderr nacre load --progress none app.tar
 	is "$stderr" ""
-	NACRE_ROOT=$work/b nacre load --progress json app.tar 2>&1 >/dev/null |
-		jq -e 'has("event") and has("id") and has("what") and has("current") and has("total")' >/dev/null
+	NACRE_ROOT=$work/b nacre load --progress json app.tar 2>lines >/dev/null
+	jq -e 'has("status") and has("progressDetail") and (.id | length) > 0' lines >/dev/null
+	grep -q '^{"status":"loading layer: done","progressDetail":{},"id":"[0-9a-f]\{12\}"}$' lines
+	jq -se 'any(.[]; .progressDetail.current > 0 and (.progress | length) > 0)' lines >/dev/null
+	run --separate-stderr nacre load --progress json missing.tar
+	is "$status" 2
+	is "$stderr" "{\"errorDetail\":{\"message\":\"no file 'missing.tar'\"},\"error\":\"no file 'missing.tar'\"}"
 	NACRE_ROOT=$work/c nacre load --progress tty app.tar 2>tty >/dev/null
 	grep -q $'\033' tty
 	fails 64 nacre load --progress loud app.tar
