@@ -133,10 +133,18 @@ struct nc_catalog {
 	sqlite3 *db;			/* NULL until it is opened, and when that failed */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool in_memory;			/* no file that could change */
+	bool in_place;			/* the connection is one to the file at its path, of dev and ino */
 	bool distrusted;		/* the file was found damaged, and the store is read-only */
 	dev_t dev;
 	ino_t ino;
 };
+
+static bool is_moved(struct nc_catalog *catalog)
+{
+	struct stat st;
+	return fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != catalog->dev ||
+	       st.st_ino != catalog->ino;
+}
 
 /* --- SQLite's failures ------------------------------------------------------------------------------------------ */
 
@@ -160,6 +168,9 @@ static int fail(struct nc_catalog *catalog, int result, struct nacre_error *err)
 	case SQLITE_PERM: code = NACRE_E_DENIED; break;
 	default: code = is_damage(result) ? NACRE_E_CORRUPT : NACRE_E_IO;
 	}
+	/* with its file deleted or replaced under it a connection fails in many ways, none of which says so */
+	if (code != NACRE_E_NOMEM && catalog->in_place && is_moved(catalog))
+		code = NACRE_E_CORRUPT;
 	return nc_fail(err, code, 0, "catalog: %s",
 		       catalog->db ? sqlite3_errmsg(catalog->db) : sqlite3_errstr(result));
 }
@@ -180,6 +191,7 @@ static void disconnect(struct nc_catalog *catalog)
 	}
 	sqlite3_close(catalog->db);
 	catalog->db = NULL;
+	catalog->in_place = false;
 }
 
 static int connect(struct nc_catalog *catalog, const char *path, int flags, struct nacre_error *err)
@@ -286,19 +298,20 @@ static int open_file(struct nc_catalog *catalog, struct nacre_error *err)
 	if (!S_ISREG(st.st_mode))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "the catalog is no file");
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	catalog->dev = st.st_dev;
+	catalog->ino = st.st_ino;
+	catalog->in_place = true;
 	int code = path_of(catalog->store, "", "", &path, err);
 	if (code == 0)
 		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, err);
-	catalog->dev = st.st_dev;
-	catalog->ino = st.st_ino;
-	return code < 0 ? code : settle(catalog, err);
-}
-
-static bool is_moved(struct nc_catalog *catalog)
-{
-	struct stat st;
-	return fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != catalog->dev ||
-	       st.st_ino != catalog->ino;
+	if (code == 0)
+		code = settle(catalog, err);
+	/* SQLite opened the log by its name, later than the file: were that another one by now, the log would be its */
+	if (code == 0 && is_moved(catalog)) {
+		disconnect(catalog);
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "the catalog was replaced");
+	}
+	return code;
 }
 
 /* URI paths spell some characters as %XX. */
@@ -435,7 +448,8 @@ static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
 		if (code == 0 && !catalog->db)
 			code = open_file(catalog, err);
 	}
-	return code;
+	/* somebody goes on deleting it */
+	return code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT ? open_for_once(catalog, err) : code;
 }
 
 /* The file is damaged: it goes, and the next use builds it. Memory is only forgotten. */
@@ -547,7 +561,7 @@ int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const 
 {
 	pthread_mutex_lock(&catalog->mutex);
 	int code = NACRE_E_CORRUPT;
-	for (int i = 0; i < 2 && code == NACRE_E_CORRUPT; i++) {
+	for (int i = 0; i < ATTEMPTS_MAX && code == NACRE_E_CORRUPT; i++) {
 		nc_rows_release(ret);
 		code = ensure_open(catalog, err);
 		if (code == 0)

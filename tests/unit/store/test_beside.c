@@ -363,9 +363,22 @@ static int be_reader(const char *root, unsigned turn, const struct nc_digest *wa
 	return 0;
 }
 
-static void processes_read_beside_loads_and_removals(void **state)
+static int be_deleter(const char *root, double until)
 {
-	struct fixture *fixture = *state;
+	char path[256];
+	snprintf(path, sizeof path, "%s/catalog.db", root);
+	for (unsigned turn = 1; now() < until; turn++) {
+		if (unlink(path) < 0 && errno != ENOENT)
+			return never("unlink", -errno);
+		nanosleep(&(struct timespec){ .tv_nsec = turn * 7919 % 20 * 1000000 }, NULL);
+	}
+	return 0;
+}
+
+/* Two load and remove, four read; with deleters the catalog goes again and again. */
+static void work_together(struct fixture *fixture, unsigned deleters)
+{
+
 	struct nc_digest want[READERS];
 	struct reading reading = { .store = fixture->store, .what = "tree" };
 	char id[NC_HEX_ID];
@@ -375,11 +388,12 @@ static void processes_read_beside_loads_and_removals(void **state)
 	assert_done(try_tree(fixture->store, "tree", "word", id));
 	for (size_t i = 0; i < READERS; i++)
 		assert_done(read_once(&reading, readers[i], &want[i]));
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 6 + deleters; i++)
 		if (fork() == 0)
-			_exit(i < 2 ? be_writer(fixture->root, i, until) : be_reader(fixture->root, i, want, until));
+			_exit(i < 2 ? be_writer(fixture->root, i, until) :
+			      i < 6 ? be_reader(fixture->root, i, want, until) : be_deleter(fixture->root, until));
 	int failed = 0, status;
-	for (int i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6 + deleters; i++) {
 		assert_true(wait(&status) > 0);
 		failed += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	}
@@ -387,6 +401,16 @@ static void processes_read_beside_loads_and_removals(void **state)
 	reopen(fixture);
 	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
 	assert_catalog_true(fixture);
+}
+
+static void processes_read_beside_loads_and_removals(void **state)
+{
+	work_together(*state, 0);
+}
+
+static void the_catalog_goes_while_processes_work(void **state)
+{
+	work_together(*state, 2);
 }
 
 int main(void)
@@ -397,6 +421,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reader_that_locks_nothing, set_up_fast, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_catalog_does_not_know_yet, set_up_fast, tear_down),
 		cmocka_unit_test_setup_teardown(processes_read_beside_loads_and_removals, set_up_fast, tear_down),
+		cmocka_unit_test_setup_teardown(the_catalog_goes_while_processes_work, set_up_fast, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
