@@ -18,7 +18,8 @@ const struct command *const commands[] = {
 	&cmd_graph_get,	     &cmd_graph_raw,	  &cmd_graph_exists,   &cmd_graph_register,
 	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     &cmd_graph_digest,
 	&cmd_graph_create,   &cmd_graph_path,	  &cmd_graph_gzip,     &cmd_graph_init,
-	&cmd_hold,	     &cmd_release,	  &cmd_holds,	       NULL,
+	&cmd_hold,	     &cmd_release,	  &cmd_holds,	       &cmd_migrate,
+	NULL,
 };
 
 static const struct option_spec top_options[] = {

@@ -167,6 +167,39 @@ NACRE_API int nacre_drivers_each(const char *root,
 				 void (*fn)(void *ctx, const char *driver, const char *reason), void *ctx,
 				 struct nacre_error *err);
 
+struct nacre_migrate_options {
+	size_t size;
+	const char *driver;		/* the one to move to */
+	bool dry_run;			/* change nothing, only fill ret */
+	/* A layer that cannot be moved, and why. May be NULL. */
+	void (*damaged)(void *ctx, const char *id, const char *reason);
+	void *damaged_ctx;
+	struct nacre_progress progress;	/* an object for each layer; SKIPPED: an earlier run moved it */
+};
+struct nacre_migration {
+	char from[32], to[32];
+	uint64_t layers;		/* that the store has */
+	uint64_t moved;			/* of them by this run, or with dry_run to be moved */
+	uint64_t damaged;		/* that cannot be moved */
+	uint64_t needed;		/* bytes that those to be moved will take, about: file contents as they are */
+	uint64_t available;		/* bytes that are free */
+};
+/* Move the store at root to another driver. Each layer's tar is replayed out of its old tree into a new one, and out of
+ * that again: both must be the same, and have the layer's diff ID where it is known. When all are moved and durable, the
+ * store switches to the new driver in one step; then the old trees go. IDs, names, records and blobs stay as they are.
+ * A root of Docker's of 2015 is adopted first. Nobody else can open the store meanwhile (NACRE_E_BUSY).
+ *
+ * Until the switch the store is what it was. What an earlier run moved that failed, was cancelled or died is taken over;
+ * moving to the driver that the store has already gives up what was moved to another, or takes away what is left of an
+ * earlier driver, and else does nothing. ret may be NULL; it is filled on failure too.
+ * fails   NACRE_E_NOTFOUND there is no store; NACRE_E_INVALID no driver has that name; NACRE_E_UNSUPPORTED it does not
+ *         work here or does not write; NACRE_E_BUSY somebody uses the store; NACRE_E_INUSE images are mounted, or writable
+ *         layers are there; NACRE_E_EXISTS the new driver's place holds trees of somebody else's; NACRE_E_CORRUPT layers
+ *         are damaged: they were told, the others are moved, and the store did not switch; NACRE_E_NOSPACE,
+ *         NACRE_E_CANCELLED */
+NACRE_API int nacre_migrate(const char *root, const struct nacre_migrate_options *options, struct nacre_migration *ret,
+			    struct nacre_error *err);
+
 /* --- images ---------------------------------------------------------------------------------------------------- */
 
 struct nacre_layer_info {

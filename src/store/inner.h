@@ -40,9 +40,15 @@ struct nacre_store {
 	uint64_t token;			/* tells the handles of one process apart */
 	atomic_int sessions;		/* descriptor of ROOT/lock that keeps this handle's sessions; -1: none yet */
 	int alive;			/* ephemeral: holds the lock that keeps others out */
+	int use;			/* holds NC_LOCK_USE; -1: there is nothing to hold it on */
 	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
 };
 
+/* A flag for nacre_store_open beside those of nacre.h: nobody else has the store open, now and until it is closed, else
+ * NACRE_E_BUSY. */
+#define NC_OPEN_ALONE (1u << 30)
+/* Make nacre.json name this driver, durably: the commit of a migration. The handle's own driver stays. */
+int nc_store_set_driver(struct nacre_store *store, const char *driver, struct nacre_error *err);
 /* NACRE_E_DENIED for a read-only store, NACRE_E_IO after a commit that failed. */
 int nc_store_writable(struct nacre_store *store, struct nacre_error *err);
 /* fsync, unless the store never syncs. A failure is final: it breaks the store. */
@@ -65,6 +71,7 @@ enum nc_lock_whole {
 	NC_LOCK_CATALOG,		/* shared: files change, the catalog will be told; exclusive: it is rebuilt */
 	NC_LOCK_NAMES,			/* exclusive: names change */
 	NC_LOCK_HOLDS,			/* exclusive: sessions change; nothing else is taken while it is held */
+	NC_LOCK_USE,			/* before all others. shared: the store is open; exclusive: it is migrated */
 };
 int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
 void nc_unlock_whole(int fd, enum nc_lock_whole what);

@@ -338,6 +338,33 @@ static void sweep_making(int root)
 		nc_tree_remove(root, MAKING, NULL);
 }
 
+/* Take part in the store's use, where there is a file to lock: a directory that is no store yet has none. */
+static int take_use(struct nacre_store *store, unsigned flags, struct nacre_error *err)
+{
+	bool alone = flags & NC_OPEN_ALONE;
+	if (store->use >= 0)
+		return 0;
+	NC_AUTO_FD int fd = openat(store->root, LOCK, (alone ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || !alone ? 0 : nc_fail(err, NACRE_E_IO, errno, "open the store's locks");
+	int code = nc_lock_whole(fd, NC_LOCK_USE, alone ? NC_LOCK_EXCLUSIVE : NC_LOCK_SHARED, false, err);
+	if (code == NACRE_E_BUSY)
+		return nc_fail(err, code, 0, alone ? "another process uses it" : "it is being migrated to another driver");
+	/* where there are no locks, as on some network file systems, reading goes on without */
+	if (code < 0 && store->readonly)
+		return 0;
+	if (code == 0)
+		store->use = nc_fd_give(&fd);
+	return code;
+}
+
+int nc_store_set_driver(struct nacre_store *store, const char *driver, struct nacre_error *err)
+{
+	int code = nc_store_writable(store, err);
+	return code < 0 ? code
+			: write_description(store->root, store->root, driver, store->adopted, store->durable, err);
+}
+
 static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options,
 		      bool *made, struct nacre_error *err)
 {
@@ -349,6 +376,9 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 		return nc_fail(err, NACRE_E_IO, errno, "find its absolute path");
 	store->path = NC_GIVE(path);
 	struct description description;
+	code = take_use(store, options->flags, err);
+	if (code < 0)
+		return code;
 	code = read_description(store->root, &description, err);
 	if (code == 0 && !(options->flags & NACRE_OPEN_READONLY)) {
 		code = check_writable(store->root, err);
@@ -360,6 +390,12 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 	}
 	if (code == NACRE_E_NOTFOUND)
 		code = open_other(store, options, &description, err);
+	if (code == 0 && store->use < 0) {
+		/* it was made just now */
+		code = take_use(store, options->flags, err);
+		if (code == 0 && store->use >= 0)
+			code = read_description(store->root, &description, err);
+	}
 	if (code < 0)
 		return code;
 	store->adopted = description.adopted;
@@ -390,6 +426,7 @@ int nacre_store_open(const char *root, const struct nacre_open_options *options,
 	if (!store)
 		return nc_nomem(err);
 	store->root = store->graph = store->stages = store->blobs = store->names = store->mounts = store->alive = -1;
+	store->use = -1;
 	atomic_init(&store->sessions, -1);
 	struct timespec now = { 0 };
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -424,7 +461,7 @@ void nacre_store_close(struct nacre_store *store)
 		unlinkat(store->root, DESCRIPTION, 0);
 		unlinkat(store->root, LOCK, 0);
 	}
-	int *fds[] = { &store->alive, &store->mounts, &store->names, &store->blobs, &store->stages, &store->graph,
+	int *fds[] = { &store->use, &store->alive, &store->mounts, &store->names, &store->blobs, &store->stages, &store->graph,
 		       &store->root };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		nc_fd_release(fds[i]);

@@ -38,7 +38,8 @@
  *   nacre.left-out                 names of such a root that could not be taken over
  *   mnt/<id>/                      mount points of mounts without a directory
  *   writable/<id>/                 writable layers (writable.h)
- *   overlay/ vfs/                  the driver's
+ *   overlay/ btrfs/ vfs/ aufs/     the driver's
+ *   nacre.migrate/                 a move to another driver that is not finished (migrate.c)
  *   catalog.db                     SQLite: an index of the above, nothing more
  *
  * A COMMIT, one per image

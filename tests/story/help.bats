@@ -90,6 +90,7 @@ commands() {
 		nacre ls --json app:1:/etc
 		nacre df --json
 		nacre info --json
+		nacre migrate --driver vfs --dry-run --json
 		nacre version --json
 		nacre graph ls --json
 		nacre help --json
