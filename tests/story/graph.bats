@@ -25,6 +25,18 @@ load helpers
 	is "$(nacre graph ls -q | grep -c '')" 3
 }
 
+@test "register: the same layer whatever it is compressed with" {
+	make_image tar layer.tar --file a=hello --big zeros=70000
+	id=$(sha256sum <layer.tar | cut -c 1-64)
+	for tool in cat gzip bzip2 xz 'zstd -q'; do
+		# shellcheck disable=SC2086
+		is "$($tool <layer.tar | nacre graph register -q)" "$id"
+		nacre graph tar "$id" | cmp - layer.tar
+		nacre graph delete "$id"
+	done
+	is_clean
+}
+
 @test "tar --spool: nothing is written of a layer that is damaged" {
 	make_image tar layer.tar --file a=hello --file b=jello --big zeros=200000
 	export NACRE_DRIVER=vfs
