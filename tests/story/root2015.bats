@@ -198,6 +198,13 @@ damaged() { # NAME REASON
 	# asked for, they go
 	nacre graph delete "$(id_of lies)"
 	[ ! -e "store/graph/$(id_of lies)" ]
+	for name in self ring1 ring2 ring3 types deep emptyjson; do
+		nacre graph delete "$(id_of $name)"
+		[ ! -e "store/graph/$(id_of $name)" ]
+		[ ! -e "store/vfs/dir/$(id_of $name)" ]
+	done
+	fails 1 nacre graph delete "$(id_of base)"
+	exports_exactly base app top
 }
 
 @test "old and young spellings of a description" {
