@@ -51,7 +51,7 @@ const struct command cmd_bundle = {
 	.summary = "make a bundle that an OCI runtime can run",
 	.details = "DIR, which must not be there or be empty, gets config.json and rootfs, where the\n"
 		   "image is mounted read-only, or the writable layer NAME for writing. COMMAND runs\n"
-		   "instead of what the image says. 'nacre umount DIR/rootfs' unmounts it. Needs root.",
+		   "instead of what the image says. 'nacre umount DIR/rootfs' unmounts it.",
 	.example = "nacre bundle debian:12 box -- /bin/echo hello && crun run -b box name",
 	.options = options,
 	.min = 2,

@@ -228,7 +228,7 @@ const struct command cmd_commit = {
 /* --- rm --------------------------------------------------------------------------------------------------------- */
 
 static const struct option_spec rm_options[] = {
-	{ .letter = 'f', .name = "force", .help = "unmount them first; one that is not there is done already" },
+	{ .letter = 'f', .name = "force", .help = "unmount them first; what is not there is done" },
 	{ .name = NULL },
 };
 

@@ -9,6 +9,7 @@
 struct nc_view_file {
 	struct nc_entry entry;
 	uint64_t number;
+	uint64_t device;	/* files of two views that have it and their number in common are the same; 0: unknown */
 	uint32_t links;
 };
 

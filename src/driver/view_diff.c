@@ -71,6 +71,9 @@ int nc_view_same(struct nc_view *before, struct nc_view *after, const char *path
 		 const struct nc_view_file *const files[2], bool times, bool *ret, struct nacre_error *err)
 {
 	const struct nc_entry *a = &files[0]->entry, *b = &files[1]->entry;
+	*ret = files[0]->device && files[0]->device == files[1]->device && files[0]->number == files[1]->number;
+	if (*ret)
+		return 0;
 	*ret = same_metadata(a, b) && (!times || (a->mtime.sec == b->mtime.sec && a->mtime.nsec == b->mtime.nsec));
 	if (!*ret || a->type != NC_ENTRY_FILE || a->size == 0 || sure_by_time(&a->mtime, &b->mtime))
 		return 0;

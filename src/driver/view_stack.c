@@ -42,7 +42,7 @@ static int view_stat(struct nc_view *view, const char *path, struct nc_view_file
 	code = nc_xattrs_read(found.dir, found.name, &self->xattrs, err);
 	if (code < 0)
 		return code;
-	struct nc_view_file file = { .number = found.st.st_ino };
+	struct nc_view_file file = { .number = found.st.st_ino, .device = found.st.st_dev };
 	file.entry = (struct nc_entry){
 		.type = nc_type_of_mode(found.st.st_mode),
 		.name = copy, .name_len = strlen(copy), .link = "",

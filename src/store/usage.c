@@ -49,7 +49,8 @@ static uint64_t *account_of(const struct nacre_store *store, struct nacre_usage 
 	for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
 		if (!*path || begins(path, metadata[i]))
 			return &usage->metadata;
-	return store->adopted && !begins(path, store->driver->ops->name) ? NULL : &usage->trees;
+	bool ours = begins(path, store->driver->ops->name) || begins(path, "writable");
+	return store->adopted && !ours ? NULL : &usage->trees;
 }
 
 static int push(struct walk *walk, const char *path, struct nacre_error *err)

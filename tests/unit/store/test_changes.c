@@ -13,6 +13,7 @@ struct shaky {
 	uint64_t size;			/* as stat says */
 	const char *content;		/* NULL: cannot be read */
 	unsigned looks;			/* how often the file is there still */
+	uint64_t device;
 };
 
 static int shaky_stat(struct nc_view *view, const char *path, struct nc_view_file *ret, struct nacre_error *to)
@@ -27,6 +28,7 @@ static int shaky_stat(struct nc_view *view, const char *path, struct nc_view_fil
 	self->looks--;
 	ret->entry = (struct nc_entry){ .type = NC_ENTRY_FILE, .name = "f", .name_len = 1, .link = "", .mode = 0644,
 					.size = self->size };
+	ret->device = self->device;
 	return 0;
 }
 
@@ -83,6 +85,21 @@ static void files_that_change_meanwhile(void **state)
 	assert_non_null(strstr(err.msg, "went away"));
 }
 
+/* What two trees share is not read, however little its time says. */
+static void the_same_file(void **state)
+{
+	struct shaky before = { .base = { .ops = &ops }, .size = 3, .looks = 9, .device = 7 }, after = before;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
+	size_t count = 9;
+	assert_done(nc_writer_null(&out, &err));
+	assert_done(nc_changes_tar(&before.base, &after.base, out, NULL, &count, &err));
+	assert_int_equal(count, 0);
+	after.device = 8;
+	assert_int_equal(nc_changes_tar(&before.base, &after.base, out, NULL, &count, &err), NACRE_E_IO);
+	before.device = after.device = 0;
+	assert_int_equal(nc_changes_tar(&before.base, &after.base, out, NULL, &count, &err), NACRE_E_IO);
+}
+
 static void cancelling(void **state)
 {
 	struct shaky shaky = { .base = { .ops = &ops }, .size = 3, .content = "abc", .looks = 9 };
@@ -98,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defect_22_a_file_that_cannot_be_read_fails_the_export),
 		cmocka_unit_test(files_that_change_meanwhile),
+		cmocka_unit_test(the_same_file),
 		cmocka_unit_test(cancelling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
