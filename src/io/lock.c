@@ -2,6 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
+
+/* Between two looks at a lock that another holds, at most. */
+#define PAUSE_MAX_NS 20000000
 
 static int set_lock(int fd, int command, short type, uint64_t start, uint64_t length)
 {
@@ -27,6 +31,21 @@ int nc_lock_take(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
 	if (errno == EAGAIN || errno == EACCES)
 		return nc_fail(err, NACRE_E_BUSY, 0, "locked by another");
 	return nc_fail(err, NACRE_E_IO, errno, "take a lock");
+}
+
+int nc_lock_wait(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length, const volatile int *cancel,
+		 struct nacre_error *err)
+{
+	if (!cancel)
+		return nc_lock_take(fd, kind, start, length, true, err);
+	for (long pause = PAUSE_MAX_NS / 64;; pause = pause < PAUSE_MAX_NS / 2 ? pause * 2 : PAUSE_MAX_NS) {
+		if (*cancel)
+			return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+		int code = nc_lock_take(fd, kind, start, length, false, err);
+		if (code != NACRE_E_BUSY)
+			return code;
+		nanosleep(&(struct timespec){ .tv_nsec = pause }, NULL);
+	}
 }
 
 bool nc_lock_held(int fd, uint64_t start, uint64_t length)

@@ -58,6 +58,11 @@ int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct na
 	return code;
 }
 
+void nc_ingest_watch(struct nc_ingest *ingest, const volatile int *cancel)
+{
+	ingest->cancel = cancel;
+}
+
 static void close_sides(struct nc_ingest *ingest)
 {
 	int *fds[] = { &ingest->nodes, &ingest->blobs, &ingest->documents, &ingest->names, &ingest->sync };
@@ -121,15 +126,15 @@ static int note(struct nc_ingest *ingest, const char *id, enum nc_held_state sta
 static int lock_and_look(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
 {
 	struct nacre_store *store = ingest->store;
-	int code = nc_lock_id(ingest->locks, id, NC_LOCK_SHARED, true, err);
+	int code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
 	if (code < 0 || nc_node_exists(store, id))
 		return code < 0 ? code : 1;
 	/* never from shared to exclusive while holding on: two who do that wait for one another */
 	nc_unlock_id(ingest->locks, id);
-	code = nc_lock_id(ingest->locks, id, NC_LOCK_EXCLUSIVE, true, err);
+	code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_EXCLUSIVE, ingest->cancel, err);
 	if (code < 0 || !nc_node_exists(store, id))
 		return code;
-	code = nc_lock_id(ingest->locks, id, NC_LOCK_SHARED, true, err);
+	code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
 	return code < 0 ? code : 1;
 }
 

@@ -27,6 +27,7 @@ struct nc_ingest {
 	struct nc_plan plan;
 	struct nc_map *held;		/* ID -> struct nc_held */
 	unsigned name_count;
+	const volatile int *cancel;	/* ends waits; may be NULL */
 };
 
 struct nc_held *nc_ingest_held(const struct nc_ingest *ingest, const char *id);

@@ -59,6 +59,9 @@ int nc_store_sync(struct nacre_store *store, int fd, const char *what, struct na
 /* A descriptor of ROOT/lock. Each unit of work has its own: locks of one descriptor never exclude each other. */
 int nc_locks_open(struct nacre_store *store, int *ret_fd, struct nacre_error *err);
 int nc_lock_id(int fd, const char *id, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
+/* Waits, until *cancel (may be NULL) is not 0. */
+int nc_lock_id_wait(int fd, const char *id, enum nc_lock_kind kind, const volatile int *cancel,
+		    struct nacre_error *err);
 void nc_unlock_id(int fd, const char *id);
 int nc_lock_blob(int fd, const char *hex, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
 void nc_unlock_blob(int fd, const char *hex);

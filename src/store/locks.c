@@ -35,6 +35,13 @@ int nc_lock_id(int fd, const char *id, enum nc_lock_kind kind, bool wait, struct
 	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
 }
 
+int nc_lock_id_wait(int fd, const char *id, enum nc_lock_kind kind, const volatile int *cancel,
+		    struct nacre_error *err)
+{
+	int code = nc_lock_wait(fd, kind, place_of(id), 1, cancel, err);
+	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;
+}
+
 void nc_unlock_id(int fd, const char *id)
 {
 	nc_lock_release(fd, place_of(id), 1);

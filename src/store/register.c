@@ -522,6 +522,8 @@ int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, stru
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *stream = blob;
 	struct layer layer = { .ingest = ingest, .in = in, .dir = -1,
 			       .parent = in->parent && *in->parent ? in->parent : NULL };
+	if (in->progress)
+		nc_ingest_watch(ingest, in->progress->cancel);
 	int code = take_in(&layer, &stream, &fd, err);
 	nc_displacements_free(layer.displacements);
 	nc_fd_release(&layer.dir);

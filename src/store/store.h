@@ -71,6 +71,8 @@
 /* An ingest: everything that one image brings, made visible by one commit. One thread at a time. */
 struct nc_ingest;
 int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct nacre_error *err);
+/* Waiting for what another process is bringing ends with NACRE_E_CANCELLED when *cancel (may be NULL) is not 0. */
+void nc_ingest_watch(struct nc_ingest *ingest, const volatile int *cancel);
 void nc_ingest_free(struct nc_ingest *ingest);	/* aborts what was not committed */
 NC_DEFINE_CLEANUP(nc_ingest_auto, struct nc_ingest *, nc_ingest_free)
 

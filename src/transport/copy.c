@@ -273,6 +273,7 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 {
 	const struct nc_sink_wish wish = {
 		.store = store, .tag = place->rest, .compression = options->compression, .blobs = options->blobs,
+		.cancel = options->progress.cancel,
 	};
 	switch (place->transport) {
 	case NC_DOCKER_ARCHIVE:
@@ -363,7 +364,8 @@ static int load(struct nacre_store *store, const char *path, const struct nacre_
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
 	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
-	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs };
+	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs,
+						.cancel = options->progress.cancel };
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)

@@ -303,6 +303,7 @@ int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, st
 	int code = nc_ingest_begin(wish->store, &self->ingest, err);
 	if (code < 0)
 		return code;
+	nc_ingest_watch(self->ingest, wish->cancel);
 	*ret = NC_GIVE(sink);
 	return 0;
 }

@@ -50,6 +50,7 @@ struct nc_sink_wish {
 	const char *tag;		/* oci: the org.opencontainers.image.ref.name asked for; "" */
 	enum nacre_compression compression;
 	enum nacre_blobs blobs;
+	const volatile int *cancel;	/* graph: ends waits; may be NULL */
 };
 
 int nc_docker_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret,

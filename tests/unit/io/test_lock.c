@@ -40,6 +40,34 @@ static void in_one_process(void **state)
 	close(b);
 }
 
+static void a_wait_that_is_called_off(void **state)
+{
+	struct nacre_error err;
+	volatile int cancel = 0;
+	int a, b;
+	open_twice(*state, &a, &b);
+	assert_done(nc_lock_wait(a, NC_LOCK_EXCLUSIVE, 10, 1, &cancel, &err));
+	pid_t child = fork();
+	if (child == 0) {
+		int *flag = mmap(NULL, sizeof *flag, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (fork() == 0) {
+			usleep(50000);
+			*flag = 1;
+			_exit(0);
+		}
+		_exit(nc_lock_wait(b, NC_LOCK_SHARED, 10, 1, flag, &err) == NACRE_E_CANCELLED ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	cancel = 1;	/* looked at before anything else */
+	assert_int_equal(nc_lock_wait(b, NC_LOCK_SHARED, 11, 1, &cancel, &err), NACRE_E_CANCELLED);
+	cancel = 0;
+	close(a);
+	assert_done(nc_lock_wait(b, NC_LOCK_SHARED, 10, 1, &cancel, &err));
+	close(b);
+}
+
 static void wrong_requests(void **state)
 {
 	struct nacre_error err;
@@ -125,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(in_one_process, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(a_wait_that_is_called_off, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(wrong_requests, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(between_processes, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(excludes, scratch_make, scratch_drop),
