@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -181,6 +182,20 @@ static int give_mode(int fd)
 	return fchmod(fd, 0666 & ~mask);
 }
 
+/* So that the new name survives a power cut as well. */
+static int sync_directory(const char *path)
+{
+	AUTO_FREE char *copy = must_copy(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed;
+
+	/* one that may be written but not read, or a file system that syncs none: there is nothing to be done about it */
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1;
+	failed = fsync(fd) < 0 && errno != EINVAL ? -1 : 0;
+	close(fd);
+	return failed;
+}
+
 int sink_close(struct sink *sink, bool keep)
 {
 	int failed = 0;
@@ -188,7 +203,8 @@ int sink_close(struct sink *sink, bool keep)
 	if (sink->fd < 0)
 		return 0;
 	if (sink->temporary && keep &&
-	    (give_mode(sink->fd) < 0 || fsync(sink->fd) < 0 || rename(sink->temporary, sink->path) < 0))
+	    (give_mode(sink->fd) < 0 || fsync(sink->fd) < 0 || rename(sink->temporary, sink->path) < 0 ||
+	     sync_directory(sink->path) < 0))
 		failed = errno;
 	if (sink->temporary && (!keep || failed))
 		unlink(sink->temporary);

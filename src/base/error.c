@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,16 +25,44 @@ static int refine(int code, int sys)
 	}
 }
 
-static void make_printable(char *text)
+static bool is_continuation(unsigned char c)
 {
-	for (unsigned char *c = (unsigned char *)text; *c; c++)
-		if (*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	return (c & 0xc0) == 0x80;
 }
 
+/* Bytes of the UTF-8 character at text; 0 when there is none, or a control character that is not one byte. */
+static size_t character(const unsigned char *text)
+{
+	/* the second byte tells overlong forms, surrogates and what is beyond the last character */
+	unsigned char low = text[0] == 0xc2 || text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : 0xbf;
+	size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 :
+		     text[0] < 0xf5 ? 4 : 0;
+	if (len > 1 && (text[1] < low || text[1] > high))
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if (!is_continuation(text[i]))
+			return 0;
+	return len;
+}
+
+static void make_printable(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c;) {
+		size_t len = character(c);
+		if (len == 0 || *c < 0x20 || *c == 0x7f)
+			*c = '?';
+		c += len ? len : 1;
+	}
+}
+
+/* A text that was cut anywhere to fill size bytes: no half of a character stays before the dots. */
 static void end_with_ellipsis(char *text, size_t size)
 {
-	memcpy(text + size - 4, "...", 4);
+	size_t at = size - 4;
+	for (int i = 0; i < 3 && is_continuation((unsigned char)text[at]); i++)
+		at--;
+	memcpy(text + at, "...", 4);
 }
 
 int nc_fail(struct nacre_error *err, int code, int sys, const char *fmt, ...)

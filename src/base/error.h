@@ -13,7 +13,8 @@
  *        NACRE_E_IO is refined by it: ENOSPC and EDQUOT give NACRE_E_NOSPACE, ENOMEM NACRE_E_NOMEM,
  *        EACCES and EPERM and EROFS NACRE_E_DENIED.
  * fmt    names the thing and the reason; no "error", no full stop, no newline. Control characters in the
- *        result are replaced by '?', so that text from an archive cannot drive a terminal. */
+ *        result, and bytes that are no UTF-8, are replaced by '?', so that text from an archive cannot drive a
+ *        terminal and the sentence is always UTF-8, cut or not. */
 int nc_fail(struct nacre_error *err, int code, int sys, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -171,7 +171,7 @@ static int split_name(const char *text, const char *name, struct nc_reference *r
 	bool is_default = strcmp(ret->domain, DEFAULT_DOMAIN) == 0;
 	const char *official = is_default && !strchr(path, '/') ? OFFICIAL : "";
 	int len = snprintf(ret->path, sizeof ret->path, "%s%s", official, path);
-	if (strlen(ret->domain) + 1 + (size_t)len > NAME_MAX_BYTES)
+	if (len < 0 || (size_t)len >= sizeof ret->path || strlen(ret->domain) + 1 + (size_t)len > NAME_MAX_BYTES)
 		return bad(err, text, "the repository has more than 255 characters");
 	if (is_default && is_hex_id(official_name(ret->path)))
 		return bad(err, text, "64 hexadecimal digits are an ID");
