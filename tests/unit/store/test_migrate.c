@@ -340,7 +340,7 @@ static void killed_at_every_change(void **state)
 		skip();
 	fill(fixture);
 	close_it(fixture);
-	at_every_change(fixture, (struct shot){ .step = 5 });
+	at_every_change(fixture, (struct shot){ .step = 2 });
 	fixture->store = open_with(fixture->root, 0, NULL);
 }
 
@@ -366,7 +366,8 @@ static void full_disk(void **state)
 	fixture->store = open_with(fixture->root, 0, NULL);
 }
 
-int main(void)
+/* With an argument: the ones that take their time. */
+int main(int argc, char **argv)
 {
 	/* where syncs cost nothing, if this may be */
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -378,9 +379,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(place_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(changed_in_between, set_up, tear_down),
+	};
+	const struct CMUnitTest long_tests[] = {
 		cmocka_unit_test_setup_teardown(killed_at_every_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failing_calls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return argc > 1 ? cmocka_run_group_tests(long_tests, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
 }
