@@ -120,7 +120,7 @@ def make_committed(work, store, app):
     return Image(facts['id'].removeprefix('sha256:'), None, [layer['diff_id'] for layer in facts['layers']], listing)
 
 
-def scenarios(images):
+def scenarios(images, driver):
     app, other, committed = images['app'], images['other'], images['committed']
     both = {'app:1': app.id, 'other:1': other.id}
     alone = {'other:1': other.id}
@@ -134,6 +134,7 @@ def scenarios(images):
         Scenario('commit', ['app', 'other'], [['create', 'app:1', 'work'], write_into], ['commit', '-q', 'work', 'app:2'], both,
                  {**both, 'app:2': committed.id}, (('work',), ('work',))),
         Scenario('rm', ['app', 'other'], [['create', 'app:1', 'work'], write_into], ['rm', 'work'], both, both, (('work',), ())),
+        Scenario('migrate', ['app', 'other'], [], ['migrate', '-q', '--driver', 'vfs' if driver != 'vfs' else 'overlay'], both, both),
         Scenario('untag', ['app', 'other'], [['tag', 'app:1', 'app:2']], ['untag', 'app:2'], {**both, 'app:2': app.id}, both),
     ]
 
@@ -422,7 +423,7 @@ def main():
     try:
         images = make_images(work)
         images['committed'] = make_committed(work, Store(options.nacre, os.path.join(work, 'reference')), images['app'])
-        wanted = [s for s in scenarios(images) if not options.scenario or s.name in options.scenario]
+        wanted = [s for s in scenarios(images, options.driver) if not options.scenario or s.name in options.scenario]
         for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if options.what == 'power' else [None]:
             rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
             for scenario in wanted:
