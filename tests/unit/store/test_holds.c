@@ -181,11 +181,12 @@ static void a_number_that_came_again_holds_nothing(void **state)
 	assert_done(nc_file_read(home, "self", 4096, &text, &len, &err));
 	char *start = strstr(text, "\"start\":\"");
 	assert_non_null(start);
-	start[9] = start[9] == '9' ? '8' : (char)(start[9] + 1);
+	char first = start[9];
+	start[9] = first == '9' ? '8' : (char)(first + 1);
 	assert_done(nc_file_replace(home, "self", text, len, false, &err));
 	assert_false(is_held(fixture, id));
 	/* and of another boot */
-	start[9] = start[9] == '8' ? '9' : (char)(start[9] - 1);
+	start[9] = first;
 	char *boot = strstr(text, "\"boot\":\"");
 	assert_non_null(boot);
 	assert_done(nc_file_replace(home, "self", text, len, false, &err));
