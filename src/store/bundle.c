@@ -43,7 +43,9 @@ static int find_subject(struct bundle *bundle, const char *what, struct nacre_er
 	struct nacre_store *store = bundle->store;
 	struct nc_writable writable;
 	char image[NC_HEX_ID];
-	int code = nc_writable_find(store, what, &writable, NULL);
+	int code = nc_writable_find(store, what, &writable, err);
+	if (code < 0 && code != NACRE_E_NOTFOUND)
+		return code;
 	bundle->writable = code == 0;
 	if (bundle->writable) {
 		memcpy(image, writable.image, NC_HEX_ID);

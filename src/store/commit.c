@@ -38,6 +38,7 @@ static int spool_changes(struct commit *commit, struct nacre_error *err)
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
 	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
 	struct nacre_store *store = commit->store;
+	struct nc_writer *file;
 	int code = nc_store_view(store, commit->writable.image, &before, err);
 	if (code == 0)
 		code = nc_writable_view(store, &commit->writable, &after, err);
@@ -46,9 +47,9 @@ static int spool_changes(struct commit *commit, struct nacre_error *err)
 	if (code == 0)
 		code = nc_hash_new(NC_SHA256, &hash, err);
 	if (code == 0)
-		code = nc_writer_fd(commit->spool, false, "the new layer", &out, err);
+		code = nc_writer_fd(commit->spool, false, "the new layer", &file, err);
 	if (code == 0)
-		code = nc_writer_hashing(out, hash, &commit->size, &out, err);
+		code = nc_writer_hashing(file, hash, &commit->size, &out, err);
 	if (code == 0)
 		code = nc_changes_tar(before, after, out, &commit->options->progress, &commit->changes, err);
 	if (code == 0)

@@ -78,9 +78,10 @@ int nc_look_open(struct nacre_store *store, const char *image, struct nc_look *r
 {
 	struct nc_writable writable;
 	char id[NC_HEX_ID];
-	if (nc_writable_find(store, image, &writable, NULL) == 0)
-		return nc_writable_view(store, &writable, &ret->view, err);
-	int code = nc_store_resolve_node(store, image, id, err);
+	int code = nc_writable_find(store, image, &writable, err);
+	if (code != NACRE_E_NOTFOUND)
+		return code < 0 ? code : nc_writable_view(store, &writable, &ret->view, err);
+	code = nc_store_resolve_node(store, image, id, err);
 	return code < 0 ? code : nc_look_at(store, id, ret, err);
 }
 
@@ -259,7 +260,9 @@ static int pair_open(struct nacre_store *store, const char *a, const char *b, st
 	struct nc_writable writable;
 	char id[NC_HEX_ID];
 	*ret = (struct pair){ NC_LOOK_NONE, NC_LOOK_NONE };
-	int code = nc_writable_find(store, a, &writable, NULL);
+	int code = nc_writable_find(store, a, &writable, err);
+	if (code < 0 && code != NACRE_E_NOTFOUND)
+		return code;
 	if (code == 0 && !b) {
 		code = nc_look_at(store, writable.image, &ret->before, err);
 		return code < 0 ? code : nc_writable_view(store, &writable, &ret->after.view, err);

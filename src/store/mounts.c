@@ -381,9 +381,11 @@ int nacre_mount(struct nacre_store *store, const char *what, const char *dir, ch
 {
 	NC_AUTO_FREE char *path = NULL;
 	struct nc_writable writable;
-	int code = nc_writable_find(store, what, &writable, NULL);
-	code = code == 0 ? mount_writable(store, &writable, dir, &path, err)
-			 : mount_image(store, what, dir, &path, err);
+	int code = nc_writable_find(store, what, &writable, err);
+	if (code == 0)
+		code = mount_writable(store, &writable, dir, &path, err);
+	else if (code == NACRE_E_NOTFOUND)
+		code = mount_image(store, what, dir, &path, err);
 	if (code < 0)
 		return code;
 	if (ret_path)
@@ -426,8 +428,9 @@ static bool is_path(const char *what)
 static int find_mounted(struct nacre_store *store, const char *what, char *ret_id, struct nacre_error *err)
 {
 	struct nc_writable writable;
-	if (nc_writable_find(store, what, &writable, NULL) < 0)
-		return nc_store_resolve_node(store, what, ret_id, err);
+	int code = nc_writable_find(store, what, &writable, err);
+	if (code < 0)
+		return code == NACRE_E_NOTFOUND ? nc_store_resolve_node(store, what, ret_id, err) : code;
 	memcpy(ret_id, writable.id, NC_HEX_ID);
 	return 0;
 }

@@ -193,6 +193,73 @@ static void everything(void **state)
 	assert_catalog_true(*state);
 }
 
+/* --- writable layers -------------------------------------------------------------------------------------------- */
+
+static int swallow(void *ctx, const void *bytes, size_t len)
+{
+	return 0;
+}
+
+/* As if through a mount. */
+static void write_something(struct fixture *fixture, const char *id)
+{
+	char path[400];
+	snprintf(path, sizeof path, "%s/writable/%s/tree/new", fixture->root, id);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "new", 3), 3);
+	close(fd);
+	snprintf(path, sizeof path, "%s/writable/%s/tree/a", fixture->root, id);
+	assert_return_code(unlink(path), errno);
+}
+
+static int write_on_top(struct bench *bench)
+{
+	static const char *const changes[] = { "CMD [\"/new\"]", NULL };
+	struct nacre_store *store = bench->fixture->store;
+	struct nacre_commit_options options = { .size = sizeof options, .name = "w:1", .changes = changes,
+						.message = "why", .author = "me" };
+	char id[NC_HEX_ID];
+	int code = nacre_writable_create(store, "x:1", "w", id, &err);
+	if (code < 0)
+		return code;
+	write_something(bench->fixture, id);
+	code = nacre_diff_tar(store, "w", NULL, swallow, NULL, NULL, &err);
+	if (code == 0)
+		code = nacre_writable_commit(store, "w", &options, id, &err);
+	return code < 0 ? code : nacre_writable_remove(store, "w", &err);
+}
+
+static void writing(void **state)
+{
+	struct bench bench;
+	bench_open(&bench, *state);
+	assert_done(load(&bench));
+	int failed = 0;
+	for (bool through = false; !through; failed++) {
+		countdown = failed + 1;
+		int code = write_on_top(&bench);
+		through = countdown > 0;
+		countdown = 0;
+		if (code < 0)
+			assert_int_equal(code, NACRE_E_NOMEM);
+		nacre_store_close(NC_GIVE(bench.fixture->store));
+		bench.fixture->store = open_with(bench.fixture->root, NACRE_OPEN_NOSYNC, NULL);
+		assert_int_equal(entries(bench.fixture, "graph/_tmp"), 0);
+		code = nacre_remove(bench.fixture->store, "w:1", 0, NULL, NULL, &err);
+		assert_true(code == 0 || code == NACRE_E_NOTFOUND);
+		code = nacre_writable_remove(bench.fixture->store, "w", &err);
+		assert_true(code == 0 || code == NACRE_E_NOTFOUND);
+		assert_int_equal(entries(bench.fixture, "graph"), 3);
+		assert_int_equal(entries(bench.fixture, "vfs/dir"), 1);
+		if (failed > 20)
+			assert_int_equal(entries(bench.fixture, "writable"), 0);
+	}
+	assert_true(failed > 300);
+	bench_release(&bench);
+	assert_catalog_true(*state);
+}
+
 static int take_node(void *ctx, const struct nacre_node *node)
 {
 	memcpy(ctx, node->id, sizeof node->id);
@@ -341,6 +408,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(writing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(creating, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(opening, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(old_roots, set_up, tear_down),
