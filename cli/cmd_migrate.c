@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct option_spec options[] = {
-	{ .name = "dry-run", .help = "say what would be done and the space that it needs; change nothing" },
+	{ .name = "dry-run", .help = "change nothing; tell what it needs" },
 	{ .letter = 'q', .name = "quiet", .help = "no progress" },
 	OPTION_PROGRESS,
 	OPTION_FORMAT,
@@ -98,8 +98,8 @@ const struct command cmd_migrate = {
 	.name = "migrate",
 	.operands = "",
 	.summary = "move the store to another driver",
-	.details = "Every layer is moved and verified before the store switches; until then it stays as\n"
-		   "it was. A migration that was interrupted goes on where it stopped.",
+	.details = "Every layer is moved and verified before the store switches; until then it\n"
+		   "stays as it was. A migration that was interrupted goes on where it stopped.",
 	.example = "nacre migrate --driver btrfs --dry-run",
 	.options = options,
 	.min = 0,
