@@ -25,6 +25,7 @@ drop_work() {
 
 pm() { podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver overlay --log-level error "$@"; }
 sk() { skopeo --insecure-policy "$@"; }
+bu() { buildah --root "$work/buildah" --runroot "$work/buildah-run" --storage-driver overlay --log-level error "$@"; }
 
 sha256() { sha256sum "$@" | cut -d' ' -f1; }
 
@@ -36,6 +37,10 @@ skopeo_ids() {
   jq -r .config.digest "$work/ids/manifest.json" | sed 's/^sha256://'
   jq -r '.rootfs.diff_ids | join(" ")' "$work/ids/$(jq -r .config.digest "$work/ids/manifest.json" | sed 's/^sha256://')"
   rm -rf "$work/ids"
+}
+# Of what buildah pulls, by the ID that it gives it.
+buildah_ids() {
+  bu inspect --type image "$(bu pull -q --policy always "$1")" | jq -r '.FromImageID, (.OCIv1.rootfs.diff_ids | join(" "))'
 }
 podman_ids() { pm image inspect "$1" | jq -r '.[0] | .Id, (.RootFS.Layers | join(" "))'; }
 
