@@ -55,17 +55,7 @@ static int run(struct app *app, const struct args *args)
 	if (code < 0)
 		return app_fail(app, code, &err);
 	image_id_text(text, id, false, true);
-	if (args_flag(args, "json")) {
-		json_t *fact = json_object(), *names = json_array();
-
-		json_object_set_new(fact, "id", json_string(text));
-		if (name)
-			json_array_append_new(names, json_text(full));
-		json_object_set_new(fact, "names", names);
-		json_print(fact);
-	} else {
-		outf("%s\n", text);
-	}
+	print_new_image(args, text, name ? full : NULL);
 	return EXIT_DONE;
 }
 

@@ -20,5 +20,7 @@ extern const struct command *const commands[];
 
 /* Close the sink that an operation of the library wrote to, and report: code and err are what the operation said. */
 int finish_sink(struct app *app, struct sink *sink, int code, const struct nacre_error *err);
+/* What import and commit say of the image they made: its ID, with --json its names too (name may be NULL). */
+void print_new_image(const struct args *args, const char *id, const char *name);
 
 #endif

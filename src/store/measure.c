@@ -3,29 +3,10 @@
 #include "base/map.h"
 #include "store/inner.h"
 #include "store/replay.h"
-#include "tar/split.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static int by_record(int node, uint64_t *ret, struct nacre_error *err)
-{
-	struct nc_reader *record = NULL;
-	NC_CLEANUP(nc_split_reader_auto) struct nc_split_reader *split = NULL;
-	struct nc_split_record item;
-	uint64_t size = 0;
-	int kind = nc_record_open(node, &record, err);
-	if (kind == 0)
-		kind = nc_split_reader_new(record, &split, err);
-	if (kind < 0)
-		return kind;
-	while ((kind = nc_split_reader_next(split, &item, err)) > 0)
-		size += kind == NC_SPLIT_FILE ? item.size : 0;
-	if (kind == 0)
-		*ret = size;
-	return kind;
-}
 
 /* --- by the tree ------------------------------------------------------------------------------------------------ */
 
@@ -77,13 +58,14 @@ static int measure(struct nacre_store *store, const struct nc_node_facts *facts,
 		   struct nacre_error *err)
 {
 	NC_AUTO_FD int node = -1;
+	uint64_t flat;
 	if (facts->kind & NC_NODE_IMAGE) {
 		*ret = 0;	/* the layers below it have their own */
 		return 0;
 	}
 	int code = nc_node_open(store, facts->id, &node, err);
 	if (code == 0)
-		code = by_record(node, ret, err);
+		code = nc_record_measure(node, ret, &flat, err);
 	if (code == NACRE_E_BADDATA)
 		code = nc_blame(err, NACRE_E_CORRUPT);
 	if (code != NACRE_E_NOTFOUND || !nc_node_exists(store, facts->id))

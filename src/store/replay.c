@@ -114,23 +114,26 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 
 /* --- the length ------------------------------------------------------------------------------------------------- */
 
-/* By the record, for nodes whose files do not tell. */
-static int measure(int node, uint64_t *ret, struct nacre_error *err)
+int nc_record_measure(int node, uint64_t *ret_content, uint64_t *ret_flat, struct nacre_error *err)
 {
 	struct nc_reader *record = NULL;
 	NC_CLEANUP(nc_split_reader_auto) struct nc_split_reader *split = NULL;
 	struct nc_split_record item;
-	uint64_t size = 0;
+	uint64_t content = 0, framing = 0;
 	int kind = nc_record_open(node, &record, err);
 	if (kind == 0)
 		kind = nc_split_reader_new(record, &split, err);
 	if (kind < 0)
 		return kind;
-	while ((kind = nc_split_reader_next(split, &item, err)) > 0)
-		size += kind == NC_SPLIT_FILE ? item.size : item.len;
-	if (kind == 0)
-		*ret = size;
-	return kind;
+	while ((kind = nc_split_reader_next(split, &item, err)) > 0) {
+		content += kind == NC_SPLIT_FILE ? item.size : 0;
+		framing += kind == NC_SPLIT_FILE ? 0 : item.len;
+	}
+	if (kind < 0)
+		return kind;
+	*ret_content = content;
+	*ret_flat = content + framing;
+	return 0;
 }
 
 static int find_size(int node, uint64_t *ret, struct nacre_error *err)
@@ -142,7 +145,8 @@ static int find_size(int node, uint64_t *ret, struct nacre_error *err)
 		*ret = strtoull(text, NULL, 10);
 		return 0;
 	}
-	return measure(node, ret, err);
+	uint64_t content;
+	return nc_record_measure(node, &content, ret, err);
 }
 
 /* --- the door --------------------------------------------------------------------------------------------------- */

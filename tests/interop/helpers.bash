@@ -14,6 +14,15 @@ mounts_below() { # DIR
   awk -v top="${1%/}/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r
 }
 
+# The image of the file in a store of its own: $id, and its IDs in $work/ids.ours.
+load_image() { # NAME
+  make_work
+  "$NACRE" load -q -i "$NACRE_IMAGES/$1.docker.tar" >"$work/loaded"
+  id=$(sed 's/^sha256://' "$work/loaded")
+  our_ids "$id" >"$work/ids.ours"
+  export id
+}
+
 drop_work() {
   [ -n "${work:-}" ] || return 0   # an empty one would mean every mount there is
   "$NACRE" umount -a >/dev/null 2>&1 || true

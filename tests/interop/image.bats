@@ -3,14 +3,7 @@
 load helpers
 image=${IMAGE:?name of the image}
 
-setup_file() {
-  make_work
-  "$NACRE" load -q -i "$NACRE_IMAGES/$image.docker.tar" >"$work/loaded"
-  id=$(sed 's/^sha256://' "$work/loaded")
-  our_ids "$id" >"$work/ids.ours"
-  export id
-}
-
+setup_file() { load_image "$image"; }
 teardown_file() { drop_work; }
 
 @test "$image: the ID is the one that skopeo computes" {
