@@ -33,6 +33,18 @@ nacre() {
 	"$NACRE" "$@"
 }
 
+# killed_after SECONDS COMMAND…: kills it then, and returns when it is gone: one that is in a sync still has its locks. Fails
+# when it was killed.
+killed_after() {
+	local delay=$1 victim
+	shift
+	"$@" 3>&- &
+	victim=$!
+	sleep "$delay"
+	kill -KILL "$victim" 2>/dev/null || true
+	wait "$victim" 2>/dev/null
+}
+
 make_image() {
 	"$stories/make-image" "$@"
 }

@@ -151,10 +151,10 @@ layers_of() {
 @test "killed while it is made or removed, nothing half is left" {
 	load_app
 	for delay in 0.001 0.004 0.008 0.012 0.02 0.03; do
-		timeout -s KILL $delay "$NACRE" create app:1 work >/dev/null 2>&1 || true
+		killed_after $delay "$NACRE" create app:1 work >/dev/null 2>&1 || true
 		for made in $(nacre containers -q --no-trunc); do
 			is "$(nacre cat work:/etc/motd)" changed
-			timeout -s KILL $delay "$NACRE" rm work >/dev/null 2>&1 || true
+			killed_after $delay "$NACRE" rm work >/dev/null 2>&1 || true
 		done
 		nacre rm -f work
 		is "$(nacre containers -q)" ""
