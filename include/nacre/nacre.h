@@ -364,6 +364,21 @@ typedef int (*nacre_sink)(void *ctx, const void *bytes, size_t len);
 NACRE_API int nacre_export(struct nacre_store *store, const char *image, nacre_sink sink, void *ctx,
 			   const struct nacre_progress *progress, struct nacre_error *err);
 
+/* --- registries ------------------------------------------------------------------------------------------------ */
+
+/* How to find a registry and speak to it. Zero everywhere: as registries.conf, files of credentials and certs.d say that
+ * containers' tools and docker read too; nacre-registries(5) names them. */
+struct nacre_registry_options {
+	size_t size;
+	const char *authfile;		/* the only file of credentials to read; NULL: $REGISTRY_AUTH_FILE, else the usual
+					 * ones */
+	const char *creds;		/* "USER:PASSWORD" for the registry that is named, none of its mirrors; NULL: from
+					 * the files */
+	const char *cert_dir;		/* with *.crt of authorities, *.cert and *.key of our own; NULL: certs.d */
+	int tls_verify;			/* 0: as configured; 1: certificates are always checked; -1: never, and plain HTTP
+					 * will do */
+};
+
 /* --- looking inside -------------------------------------------------------------------------------------------- */
 
 enum nacre_file_type {
