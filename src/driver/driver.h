@@ -83,6 +83,10 @@ struct nc_driver_ops {
 	 * at once. NACRE_E_CORRUPT when it is not there or no regular file. */
 	int (*content)(struct nc_driver *driver, const char *id, const char *name, size_t name_len,
 		       struct nc_reader **ret, uint64_t *ret_size, struct nacre_error *err);
+	/* The archive of layer id, as it came. NULL where the driver keeps files only: then the store keeps a record of
+	 * the rest, and puts the archive together out of that and content. */
+	int (*tar)(struct nc_driver *driver, const char *id, struct nc_reader **ret, uint64_t *ret_size,
+		   struct nacre_error *err);
 	/* The merged tree of id and its parents, without mounting. */
 	int (*view)(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err);
 	/* Mounts that tree read-only at target (a directory, O_PATH), nosuid off, in the caller's mount namespace. */
@@ -119,6 +123,9 @@ struct nc_tree_ops {
 	int (*entry)(struct nc_tree *tree, const struct nc_entry *entry, struct nacre_error *err);
 	/* Content of the last member: runs in ascending order. at: offset in the file. */
 	int (*data)(struct nc_tree *tree, const void *bytes, size_t len, uint64_t at, struct nacre_error *err);
+	/* What stands between contents: with data it is the whole archive, in its order, an entry coming right before
+	 * its content. NULL where the driver keeps no archives. */
+	int (*framing)(struct nc_tree *tree, const void *bytes, size_t len, struct nacre_error *err);
 	/* Everything is written and in its place in the driver's home; has() is true. ret_size: bytes of file content
 	 * in the layer (logical sizes of its regular members, hard links not counted again). The tree is freed, also on
 	 * failure (it is then aborted). */
@@ -138,6 +145,10 @@ static inline int nc_tree_entry(struct nc_tree *tree, const struct nc_entry *ent
 static inline int nc_tree_data(struct nc_tree *tree, const void *bytes, size_t len, uint64_t at, struct nacre_error *err)
 {
 	return tree->ops->data(tree, bytes, len, at, err);
+}
+static inline int nc_tree_framing(struct nc_tree *tree, const void *bytes, size_t len, struct nacre_error *err)
+{
+	return tree->ops->framing ? tree->ops->framing(tree, bytes, len, err) : 0;
 }
 /* Takes the tree out of *tree, so that a cleanup variable does not abort it again. */
 int nc_tree_seal(struct nc_tree **tree, uint64_t *ret_size, struct nacre_error *err);

@@ -279,10 +279,10 @@ static int source_digest(struct work *work, struct nacre_store *store, const str
 static int put_item(struct nc_tree *tree, int event, const struct nc_tar_item *item, bool *in_tree,
 		    struct nacre_error *err)
 {
-	if (event == NC_TAR_DATA)
-		return *in_tree ? nc_tree_data(tree, item->bytes, item->len, item->at, err) : 0;
+	if (event == NC_TAR_DATA && *in_tree)
+		return nc_tree_data(tree, item->bytes, item->len, item->at, err);
 	if (event != NC_TAR_ENTRY)
-		return 0;
+		return nc_tree_framing(tree, item->bytes, item->len, err);
 	*in_tree = item->entry->type != NC_ENTRY_META;
 	int put = *in_tree ? nc_tree_entry(tree, item->entry, err) : 0;
 	return put < 0 ? nc_wrap(err, put, "'%s'", item->entry->name) : 0;

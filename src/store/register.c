@@ -2,7 +2,8 @@
  *
  *	hold the ID: one registrar per ID, in this process and others
  *	chain: blob -> digest -> inflate -> digest -> tar, pulled
- *	one loop: framing to the record, content to the record (its CRC) and to the driver
+ *	one loop: framing to the record, content to the record (its CRC) and to the driver; or all of it to a
+ *	driver that keeps the tar itself, and no record
  *	what was promised is what arrived, or nothing happened
  *	the node's files into the stage
  *	seal the driver's tree
@@ -44,7 +45,7 @@ struct layer {
 	int dir;			/* of the node, in the stage */
 	struct nc_tree *tree;
 	bool sealed;
-	struct nc_split *split;
+	struct nc_split *split;		/* NULL: the driver keeps the tar, and there is no record */
 	struct nc_displacements *displacements;
 	uint64_t members, size;		/* size: of the files' content */
 	struct nc_digest diff_id, blob;
@@ -130,14 +131,22 @@ static int take_entry(struct layer *layer, const struct nc_tar_item *item, struc
 	if (put < 0)
 		return nc_wrap(err, put, "'%s'", entry->name);
 	ret->by_name = put == NC_PUT_BY_NAME && item->in_place;
-	return nc_split_member(layer->split, entry->name, entry->name_len, err);
+	return layer->split ? nc_split_member(layer->split, entry->name, entry->name_len, err) : 0;
+}
+
+static int take_framing(struct layer *layer, const struct nc_tar_item *item, struct nacre_error *err)
+{
+	int code = nc_tree_framing(layer->tree, item->bytes, item->len, err);
+	return code < 0 || !layer->split ? code : nc_split_framing(layer->split, item->bytes, item->len, err);
 }
 
 static int take_data(struct layer *layer, const struct nc_tar_item *item, const struct member *member,
 		     struct nacre_error *err)
 {
-	int code = member->in_tree ? nc_tree_data(layer->tree, item->bytes, item->len, item->at, err) : 0;
-	if (code < 0)
+	if (!member->in_tree)
+		return take_framing(layer, item, err);
+	int code = nc_tree_data(layer->tree, item->bytes, item->len, item->at, err);
+	if (code < 0 || !layer->split)
 		return code;
 	return member->by_name ? nc_split_content(layer->split, item->bytes, item->len, err)
 			       : nc_split_framing(layer->split, item->bytes, item->len, err);
@@ -158,7 +167,7 @@ static int unpack(struct layer *layer, struct chain *chain, struct nacre_error *
 		else if (event == NC_TAR_DATA)
 			code = take_data(layer, &item, &member, err);
 		else
-			code = nc_split_framing(layer->split, item.bytes, item.len, err);
+			code = take_framing(layer, &item, err);
 		if (code == 0 && chain->size > FLAT_MAX)
 			code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %" PRIu64 " bytes uncompressed", FLAT_MAX);
 	}
@@ -345,6 +354,7 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 
 static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
+	const struct nc_driver *driver = layer->ingest->store->driver;
 	AUTO_CHAIN struct chain chain = { 0 };
 	NC_AUTO_FD int work = -1;
 	NC_AUTO_FD int blob = -1;
@@ -358,7 +368,7 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 	if (code == 0)
 		code = begin_tree(layer, &work, err);
 	if (code == 0)
-		code = unpack_and_record(layer, &chain, err);
+		code = driver->ops->tar ? unpack(layer, &chain, err) : unpack_and_record(layer, &chain, err);
 	if (code == 0)
 		code = chain_finish(&chain, layer, err);
 	if (code == 0)

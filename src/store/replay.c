@@ -83,23 +83,29 @@ int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
 	return code < 0 ? code : nc_reader_decoded(reader, NULL, ret, err);
 }
 
+/* The archive that the driver kept, or what the record makes of the driver's files. */
+static int open_archive(struct replay *replay, int node, struct nacre_error *err)
+{
+	struct nc_driver *driver = replay->store->driver;
+	struct nc_join_files files = { .open = open_content, .ctx = replay };
+	struct nc_reader *record = NULL;
+	uint64_t size;
+	if (driver->ops->tar)
+		return driver->ops->tar(driver, replay->id, &replay->joined, &size, err);
+	int code = nc_record_open(node, &record, err);
+	return code < 0 ? code : nc_join(record, &files, &replay->joined, err);
+}
+
 int nc_replay_open(struct nacre_store *store, int node, const char *id, const struct nc_digest *diff_id,
 		   struct nc_reader **ret, struct nacre_error *err)
 {
-	struct nc_reader *record = NULL;
-	int code = nc_record_open(node, &record, err);
-	if (code < 0)
-		return code;
 	struct replay *replay = nc_zalloc(sizeof *replay);
-	if (!replay) {
-		nc_reader_close(record);
+	if (!replay)
 		return nc_nomem(err);
-	}
 	replay->base.ops = &replay_ops;
 	replay->store = store;
 	memcpy(replay->id, id, NC_HEX_ID);
-	struct nc_join_files files = { .open = open_content, .ctx = replay };
-	code = nc_join(record, &files, &replay->joined, err);
+	int code = open_archive(replay, node, err);
 	if (code == 0 && diff_id) {
 		replay->diff_id = *diff_id;
 		code = nc_hash_new(diff_id->alg, &replay->hash, err);

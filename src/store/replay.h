@@ -1,4 +1,4 @@
-/* The exact tar of a layer, out of its record and its tree. */
+/* The exact tar of a layer: what the driver kept, or put together out of its record and its tree. */
 #ifndef NC_STORE_REPLAY_H
 #define NC_STORE_REPLAY_H
 
@@ -8,8 +8,9 @@
 int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err);
 /* The bytes of file content that a node's record tells of, and of the whole tar. */
 int nc_record_measure(int node, uint64_t *ret_content, uint64_t *ret_flat, struct nacre_error *err);
-/* The tar of the layer whose record lies in the directory node (borrowed for the call) and whose tree is id. The
- * reader fails at its end with NACRE_E_CORRUPT when the bytes do not have this diff ID (NULL: unknown). */
+/* The tar of the layer whose record (where the driver keeps no tars) lies in the directory node, borrowed for the call,
+ * and whose tree is id. The reader fails at its end with NACRE_E_CORRUPT when the bytes do not have this diff ID (NULL:
+ * unknown). */
 int nc_replay_open(struct nacre_store *store, int node, const char *id, const struct nc_digest *diff_id,
 		   struct nc_reader **ret, struct nacre_error *err);
 
