@@ -64,8 +64,8 @@ static int parse(const char *text, size_t len, const char *what, size_t flags, j
 		char *excerpt = strstr(bad.text, " near ");
 		if (excerpt)
 			*excerpt = '\0';
-		return nc_fail(err, NACRE_E_BADDATA, 0, "%s: not valid JSON: %s at byte %d", what, bad.text,
-			       bad.position);
+		return nc_fail(err, NACRE_E_BADDATA, 0, "%s: not valid JSON: %s at byte %d, line %d", what, bad.text,
+			       bad.position, bad.line);
 	}
 	*ret = value;
 	if (ret_used)

@@ -122,6 +122,12 @@ static bool names_domain(const char *name, size_t n)
 	return memchr(name, '.', n) || memchr(name, ':', n) || (n == 9 && memcmp(name, "localhost", 9) == 0);
 }
 
+bool nc_reference_has_host(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	return slash && names_domain(text, (size_t)(slash - text));
+}
+
 static bool is_hex_id(const char *text)
 {
 	return strspn(text, "0123456789abcdef") == 64 && text[64] == '\0';

@@ -28,6 +28,8 @@ const char *nc_reference_full(const struct nc_reference *reference, char *ret);
 const char *nc_reference_short(const struct nc_reference *reference, char *ret);
 /* Repository alone as people see it: "alpine". */
 const char *nc_reference_repository(const struct nc_reference *reference, char *ret);
+/* Whether what stands before the first slash of text can only be a host; without one docker.io is meant. */
+bool nc_reference_has_host(const char *text);
 bool nc_tag_valid(const char *tag);
 
 #endif

@@ -1,7 +1,7 @@
 #include "tar/member.h"
 
 #include "base/mem.h"
-#include "tar/base64.h"
+#include "base/base64.h"
 #include "tar/reader.h"
 
 #include <stdlib.h>

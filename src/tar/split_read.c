@@ -1,7 +1,8 @@
 /* Records as any release of tar-split wrote them: a stream of JSON objects of one shape. A hand-made parser, since a
  * payload of a megabyte need not become a tree of values first, and since names may hold bytes that are no UTF-8. */
+#include "base/base64.h"
 #include "base/buf.h"
-#include "tar/base64.h"
+#include "base/utf8.h"
 #include "tar/member.h"
 #include "tar/reader.h"
 #include "tar/split_record.h"

@@ -14,7 +14,4 @@ enum { NC_SPLIT_TYPE_FILE = 1, NC_SPLIT_TYPE_SEGMENT = 2 };
 int nc_split_file(struct nc_split *split, const char *name, size_t name_len, uint64_t size, uint64_t crc,
 		  struct nacre_error *err);
 
-/* Length of the UTF-8 sequence at text, 0 where it is none; as Go's utf8 package judges. */
-size_t nc_utf8_len(const unsigned char *text, size_t len);
-
 #endif

@@ -1,6 +1,7 @@
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "tar/base64.h"
+#include "base/utf8.h"
 #include "tar/header.h"
 #include "tar/reader.h"
 #include "tar/split_record.h"
@@ -51,30 +52,6 @@ void nc_split_free(struct nc_split *split)
 	nc_buf_release(&split->name);
 	nc_buf_release(&split->line);
 	free(split);
-}
-
-size_t nc_utf8_len(const unsigned char *text, size_t len)
-{
-	unsigned char c = text[0];
-	size_t need = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-	if (need == 0 || need > len)
-		return 0;
-	for (size_t i = 1; i < need; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	bool overlong = (c == 0xe0 && text[1] < 0xa0) || (c == 0xf0 && text[1] < 0x90);
-	bool surrogate = c == 0xed && text[1] > 0x9f;
-	bool beyond = c == 0xf4 && text[1] > 0x8f;
-	return overlong || surrogate || beyond ? 0 : need;
-}
-
-static bool is_utf8(const char *text, size_t len)
-{
-	size_t n;
-	for (size_t i = 0; i < len; i += n)
-		if ((n = nc_utf8_len((const unsigned char *)text + i, len - i)) == 0)
-			return false;
-	return true;
 }
 
 /* Characters that Go's encoder spells differently inside a string: also <, > and &, and the line separators of
@@ -132,7 +109,7 @@ static int add_name(struct nc_buf *line, const char *name, size_t len, struct na
 	if (len == 0)
 		return 0;
 	int code;
-	if (is_utf8(name, len)) {
+	if (nc_utf8_valid(name, len)) {
 		code = nc_buf_add_text(line, ",\"name\":", err);
 		return code < 0 ? code : add_json_string(line, name, len, err);
 	}

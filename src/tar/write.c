@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "tar/base64.h"
+#include "base/base64.h"
 #include "tar/header.h"
 #include "tar/pax.h"
 #include "tar/reader.h"

@@ -1,6 +1,6 @@
-/* Base64, standard alphabet. Private to this room. */
-#ifndef NC_TAR_BASE64_H
-#define NC_TAR_BASE64_H
+/* Base64, standard alphabet. */
+#ifndef NC_BASE_BASE64_H
+#define NC_BASE_BASE64_H
 
 #include <stddef.h>
 #include <sys/types.h>
