@@ -2,7 +2,6 @@
 
 #include "listing.h"
 #include "out.h"
-#include "progress.h"
 #include "transfer.h"
 
 #include <string.h>
@@ -39,6 +38,7 @@ static bool is_stream(const char *place)
 static int run(struct app *app, const struct args *args)
 {
 	const char *source = args->operands[0], *destination = args->operands[1];
+	struct nacre_copy_options copying;
 	struct nacre_copied *copied = NULL;
 	struct progress *progress;
 	struct nacre_error err = { .code = 0 };
@@ -56,24 +56,12 @@ static int run(struct app *app, const struct args *args)
 		return code;
 
 	progress = progress_new(progress_mode(args));
-	code = nacre_copy(app->store, source, destination,
-			  &(struct nacre_copy_options){
-				  .size = sizeof(struct nacre_copy_options),
-				  .platform = args_text(args, "platform"),
-				  .all_images = args_flag(args, "all"),
-				  .keep_ids = args_flag(args, "keep-ids"),
-				  .blobs = blobs_of(args_text(args, "blobs")),
-				  .compression = compression_of(args_text(args, "compression")),
-				  .name = args_text(args, "name"),
-				  .progress = progress_hook(progress),
-			  },
-			  &copied, &err);
-	progress_free(progress, code >= 0);
-	if (code < 0)
-		return app_fail(app, code, &err);
-	code = is_stream(destination) ? EXIT_DONE : print_copied(app, args, copied, "Copied");
-	nacre_copied_free(copied);
-	return code;
+	copying = copy_options(args, progress);
+	copying.all_images = args_flag(args, "all");
+	copying.compression = compression_of(args_text(args, "compression"));
+	code = nacre_copy(app->store, source, destination, &copying, &copied, &err);
+	/* what was written to standard output is all that belongs there */
+	return finish_copy(app, args, progress, code, copied, &err, is_stream(destination) ? NULL : "Copied");
 }
 
 const struct command cmd_copy = {

@@ -45,46 +45,31 @@ static int on_change(void *ctx, char kind, const char *path)
 	return 0;
 }
 
-static int write_tar(struct app *app, const struct args *args, const char *a, const char *b)
+static const char *other_side(const struct args *args)
 {
-	const char *path = args_text(args, "tar");
-	bool to_stdout = strcmp(path, "-") == 0;
-	struct nacre_progress hook;
-	struct progress *progress;
-	struct nacre_error err = { .code = 0 };
-	struct sink sink;
-	int code;
+	return args->operand_count > 1 ? args->operands[1] : NULL;
+}
 
-	if (args_flag(args, "json"))
-		return app_usage(app, "--tar and --json exclude each other");
-	if (to_stdout && out_is_terminal())
-		return app_usage(app, "an archive is not written to a terminal; name a file, or redirect");
-	code = app_open(app, APP_LOOK);
-	if (code != EXIT_DONE)
-		return code;
-	code = sink_open(&sink, path);
-	if (code != 0)
-		return app_fail_write(app, to_stdout ? "standard output" : path, code);
-	progress = progress_new(progress_mode(args));
-	hook = progress_hook(progress);
-	code = nacre_diff_tar(app->store, a, b, sink_write, &sink, &hook, &err);
-	progress_free(progress, code >= 0);
-	return finish_sink(app, &sink, code, &err);
+static int write_layer(struct app *app, const struct args *args, struct sink *sink,
+		       const struct nacre_progress *progress, struct nacre_error *err)
+{
+	return nacre_diff_tar(app->store, args->operands[0], other_side(args), sink_write, sink, progress, err);
 }
 
 static int run(struct app *app, const struct args *args)
 {
-	const char *a = args->operands[0], *b = args->operand_count > 1 ? args->operands[1] : NULL;
 	struct diff diff = { .json = args_flag(args, "json") };
 	struct nacre_error err = { .code = 0 };
 	int code;
 
+	if (args_text(args, "tar") && diff.json)
+		return app_usage(app, "--tar and --json exclude each other");
 	if (args_text(args, "tar"))
-		return write_tar(app, args, a, b);
+		return write_archive(app, args, args_text(args, "tar"), "", write_layer);
 	code = app_open(app, APP_LOOK);
 	if (code != EXIT_DONE)
 		return code;
-	code = nacre_diff(app->store, a, b, on_change, &diff, &err);
+	code = nacre_diff(app->store, args->operands[0], other_side(args), on_change, &diff, &err);
 	if (code < 0)
 		return app_fail(app, code, &err);
 	if (diff.json)

@@ -2,23 +2,17 @@
 
 #include "image_text.h"
 
+static int delete_one(struct nacre_store *store, const char *operand, struct nacre_error *err)
+{
+	struct nacre_node node;
+	int code = nacre_node_get(store, bare_id(operand), &node, err);
+
+	return code < 0 ? code : nacre_delete(store, node.id, err);
+}
+
 static int run(struct app *app, const struct args *args)
 {
-	int worst = EXIT_DONE, code = app_open(app, APP_CHANGE);
-
-	if (code != EXIT_DONE)
-		return code;
-	for (int i = 0; i < args->operand_count; i++) {
-		struct nacre_error err = { .code = 0 };
-		struct nacre_node node;
-
-		code = nacre_node_get(app->store, bare_id(args->operands[i]), &node, &err);
-		if (code == 0)
-			code = nacre_delete(app->store, node.id, &err);
-		if (code < 0)
-			worst = app_worse(worst, app_fail(app, code, &err));
-	}
-	return worst;
+	return change_each(app, args, delete_one);
 }
 
 const struct command cmd_graph_delete = {

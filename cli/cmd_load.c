@@ -1,7 +1,6 @@
 #include "commands.h"
 
 #include "listing.h"
-#include "progress.h"
 #include "transfer.h"
 
 #include <string.h>
@@ -22,6 +21,7 @@ static const struct option_spec options[] = {
 static int run(struct app *app, const struct args *args)
 {
 	const char *path = args_text(args, "input");
+	struct nacre_copy_options copying;
 	struct nacre_copied *copied = NULL;
 	struct progress *progress;
 	struct nacre_error err = { .code = 0 };
@@ -40,22 +40,9 @@ static int run(struct app *app, const struct args *args)
 		return code;
 
 	progress = progress_new(progress_mode(args));
-	code = nacre_load(app->store, path,
-			  &(struct nacre_copy_options){
-				  .size = sizeof(struct nacre_copy_options),
-				  .platform = args_text(args, "platform"),
-				  .keep_ids = args_flag(args, "keep-ids"),
-				  .blobs = blobs_of(args_text(args, "blobs")),
-				  .name = args_text(args, "name"),
-				  .progress = progress_hook(progress),
-			  },
-			  &copied, &err);
-	progress_free(progress, code >= 0);
-	if (code < 0)
-		return app_fail(app, code, &err);
-	code = print_copied(app, args, copied, "Loaded");
-	nacre_copied_free(copied);
-	return code;
+	copying = copy_options(args, progress);
+	code = nacre_load(app->store, path, &copying, &copied, &err);
+	return finish_copy(app, args, progress, code, copied, &err, "Loaded");
 }
 
 const struct command cmd_load = {

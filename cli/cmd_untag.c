@@ -2,18 +2,7 @@
 
 static int run(struct app *app, const struct args *args)
 {
-	int worst = EXIT_DONE, code = app_open(app, APP_CHANGE);
-
-	if (code != EXIT_DONE)
-		return code;
-	for (int i = 0; i < args->operand_count; i++) {
-		struct nacre_error err = { .code = 0 };
-
-		code = nacre_untag(app->store, args->operands[i], &err);
-		if (code < 0)
-			worst = app_worse(worst, app_fail(app, code, &err));
-	}
-	return worst;
+	return change_each(app, args, nacre_untag);
 }
 
 const struct command cmd_untag = {

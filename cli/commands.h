@@ -20,6 +20,14 @@ extern const struct command *const commands[];
 
 /* Close the sink that an operation of the library wrote to, and report: code and err are what the operation said. */
 int finish_sink(struct app *app, struct sink *sink, int code, const struct nacre_error *err);
+/* Write an archive to path (NULL or "-": standard output, but never a terminal; else says that how would name a file):
+ * opens the store for reading, and write, which gives the bytes to sink. args has progress and quiet. */
+int write_archive(struct app *app, const struct args *args, const char *path, const char *how,
+		  int (*write)(struct app *app, const struct args *args, struct sink *sink,
+			       const struct nacre_progress *progress, struct nacre_error *err));
+/* Do the same to each operand in a store that is there; a failure of one does not keep the others from it. */
+int change_each(struct app *app, const struct args *args,
+		int (*change)(struct nacre_store *store, const char *operand, struct nacre_error *err));
 /* What import and commit say of the image they made: its ID, with --json its names too (name may be NULL). */
 void print_new_image(const struct args *args, const char *id, const char *name);
 

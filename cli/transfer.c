@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum nacre_blobs blobs_of(const char *text)
+/* Of --blobs; NULL gives the default. */
+static enum nacre_blobs blobs_of(const char *text)
 {
 	return text && strcmp(text, "drop") == 0 ? NACRE_BLOBS_DROP : NACRE_BLOBS_KEEP;
 }
@@ -33,6 +34,18 @@ const char *progress_mode(const struct args *args)
 	return mode || !args_flag(args, "quiet") ? mode : "none";
 }
 
+struct nacre_copy_options copy_options(const struct args *args, struct progress *progress)
+{
+	return (struct nacre_copy_options){
+		.size = sizeof(struct nacre_copy_options),
+		.platform = args_text(args, "platform"),
+		.keep_ids = args_flag(args, "keep-ids"),
+		.blobs = blobs_of(args_text(args, "blobs")),
+		.name = args_text(args, "name"),
+		.progress = progress_hook(progress),
+	};
+}
+
 /* IDs of 2015 are random, all others are digests. */
 static bool is_v1(struct nacre_store *store, const char *id)
 {
@@ -41,7 +54,8 @@ static bool is_v1(struct nacre_store *store, const char *id)
 	return store && nacre_node_get(store, id, &node, NULL) == 0 && node.v1;
 }
 
-int print_copied(struct app *app, const struct args *args, const struct nacre_copied *copied, const char *verb)
+static void print_copied(struct app *app, const struct args *args, const struct nacre_copied *copied,
+			 const char *verb)
 {
 	char id[ID_TEXT_MAX], name[NAME_TEXT_MAX];
 	json_t *facts = json_array();
@@ -69,5 +83,16 @@ int print_copied(struct app *app, const struct args *args, const struct nacre_co
 	if (args_flag(args, "json"))
 		json_print(json_incref(facts));
 	json_decref(facts);
+}
+
+int finish_copy(struct app *app, const struct args *args, struct progress *progress, int code, struct nacre_copied *copied,
+		const struct nacre_error *err, const char *verb)
+{
+	progress_free(progress, code >= 0);
+	if (code < 0)
+		return app_fail(app, code, err);
+	if (verb)
+		print_copied(app, args, copied, verb);
+	nacre_copied_free(copied);
 	return EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 #define CLI_TRANSFER_H
 
 #include "app.h"
+#include "progress.h"
 
 #include <nacre/nacre.h>
 
@@ -14,13 +15,16 @@
 			     .help = "of layers written: auto, none, gzip or zstd" }
 #define OPTION_QUIET_TRANSFER { .letter = 'q', .name = "quiet", .help = "print IDs only, no progress" }
 
-/* Of --blobs and --compression; NULL gives the default. */
-enum nacre_blobs blobs_of(const char *text);
+/* Of --compression; NULL gives the default. */
 enum nacre_compression compression_of(const char *text);
 /* The mode for progress_new: -q silences unless --progress says otherwise. */
 const char *progress_mode(const struct args *args);
 
-/* Report what arrived as --json, -q or "VERB image: NAME" lines; args has json and quiet. */
-int print_copied(struct app *app, const struct args *args, const struct nacre_copied *copied, const char *verb);
+/* The options that load and copy share: platform, keep-ids, blobs, name; and the hook of progress. */
+struct nacre_copy_options copy_options(const struct args *args, struct progress *progress);
+/* Report what arrived as --json, -q or "VERB image: NAME" lines (verb NULL: say nothing), or the failure that code and
+ * err tell, and end progress. copied is freed. */
+int finish_copy(struct app *app, const struct args *args, struct progress *progress, int code, struct nacre_copied *copied,
+		const struct nacre_error *err, const char *verb);
 
 #endif
