@@ -96,6 +96,8 @@ int app_open(struct app *app, enum app_need need)
 		options.flags = NACRE_OPEN_NOCREATE;
 	if (need == APP_LOOK || need == APP_LOOK_OR_NONE)
 		options.flags |= NACRE_OPEN_AS_IT_IS;
+	if (need == APP_READ)
+		options.flags |= NACRE_OPEN_READONLY;
 	code = nacre_store_open(app->root, &options, &app->store, &err);
 	if ((code == NACRE_E_DENIED || code == NACRE_E_IO) && (need == APP_LOOK || need == APP_LOOK_OR_NONE)) {
 		/* what cannot be written can perhaps be read */

@@ -56,6 +56,7 @@ void app_release(struct app *app);
 enum app_need {
 	APP_LOOK,		/* read: makes nothing; also on a read-only file system */
 	APP_LOOK_OR_NONE,	/* the same, but no store is as good as an empty one: app->store stays NULL */
+	APP_READ,		/* never write, not even what dead processes left is swept */
 	APP_CHANGE,		/* write to a store that is there */
 	APP_MAKE,		/* write, making the store when there is none */
 };

@@ -512,6 +512,34 @@ struct nacre_usage {
 };
 NACRE_API int nacre_df(struct nacre_store *store, struct nacre_usage *ret, struct nacre_error *err);
 
+/* --- checking -------------------------------------------------------------------------------------------------- */
+
+/* Something that is wrong with the store. What it points at lives for the call. */
+struct nacre_finding {
+	const char *kind;		/* a word that stays the same: see nacre-check(1) for all of them */
+	const char *id;			/* of the node; "" for none */
+	const char *path;		/* of the file, below the store's directory; "" for none */
+	const char *text;		/* what is wrong, one sentence */
+	unsigned invariant;		/* of the store (docs/durability.md) that is broken */
+};
+struct nacre_check_options {
+	size_t size;
+	void (*finding)(void *ctx, const struct nacre_finding *finding);	/* may be NULL */
+	void *finding_ctx;
+	struct nacre_progress progress;
+};
+struct nacre_checked {
+	uint64_t nodes, names, blobs;	/* looked at */
+	uint64_t findings;
+};
+/* Look at everything there is in the store but the bytes of layers: descriptions, configs and manifests, parents, records
+ * and trees being there, what points at nodes, what belongs to nobody, and the catalog. Returns 1 when something was
+ * found. Writes nothing, and works on a store that is in use: what others are just bringing or taking away is no finding.
+ * A handle that was opened for writing has swept what dead processes left, and made a catalog where there was none:
+ * to find that too, open with NACRE_OPEN_READONLY. options and ret may be NULL; ret is filled on failure too. */
+NACRE_API int nacre_check(struct nacre_store *store, const struct nacre_check_options *options,
+			  struct nacre_checked *ret, struct nacre_error *err);
+
 /* --- expert: the graph itself ---------------------------------------------------------------------------------- */
 
 struct nacre_node {

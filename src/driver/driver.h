@@ -97,6 +97,10 @@ struct nc_driver_ops {
 	/* Bytes on disk that the tree of id takes, hard links once; for vfs the whole copy. */
 	int (*usage)(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err);
 
+	/* 0 when what the driver keeps beside the tree of id fits to it and to the tree below it (parent; NULL: none);
+	 * NACRE_E_CORRUPT says what does not. The tree's content is not read. NULL where there is nothing beside trees. */
+	int (*examine)(struct nc_driver *driver, const char *id, const char *parent, struct nacre_error *err);
+
 	/* Trees that can be written, laid over a sealed one (parent; NULL: over nothing). dir is a directory of the
 	 * caller's on the same file system, kept for this and of a constant place once it was made; it is borrowed, and
 	 * the driver's files in it (names: diff, work, tree) go with it. All NULL where the driver has none. */

@@ -682,6 +682,54 @@ static int overlay_where(struct nc_driver *driver, const char *id, struct nc_buf
 	return code < 0 ? code : nc_buf_addf(ret, err, HOME "/%s", tree.text);
 }
 
+/* --- examining -------------------------------------------------------------------------------------------------- */
+
+/* The layer's own short name leads to it. */
+static int examine_link(struct overlay *self, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *name = NULL;
+	char target[3 + NC_HEX_ID + 5] = "", want[3 + NC_HEX_ID + 5];
+	size_t len;
+	int code = nc_dir_open(self->home, id, &dir, err);
+	if (code == 0)
+		code = nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, NULL);
+	if (code < 0 || (name[strcspn(name, "\n")] = '\0', strlen(name) != SHORT_LEN) || strchr(name, '/'))
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the file 'link' of layer %.12s is missing or damaged", id);
+	snprintf(want, sizeof want, "../%s/diff", id);
+	if (self->links < 0 || readlinkat(self->links, name, target, sizeof target - 1) < 0 || strcmp(target, want) != 0)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s does not lead to layer %.12s", name, id);
+	return 0;
+}
+
+static bool is_opaque(const struct overlay *self, const char *tree)
+{
+	char value[2];
+	NC_AUTO_FD int root = nc_path_open(self->home, tree, O_RDONLY | O_DIRECTORY, NC_PATH_NO_SYMLINKS);
+	return root >= 0 && fgetxattr(root, self->opaque, value, sizeof value) == 1 && value[0] == 'y';
+}
+
+static int overlay_examine(struct nc_driver *driver, const char *id, const char *parent, struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	NC_CLEANUP(chain_release) struct chain mine = { .count = 0 };
+	NC_CLEANUP(chain_release) struct chain below = { .count = 0 };
+	int code = chain_read(self, id, &mine, err);
+	if (code < 0 || (mine.complete && mine.count == 1))
+		return code < 0 ? code : 0;
+	code = examine_link(self, id, err);
+	if (code < 0)
+		return code;
+	bool alone = mine.count == 1 && (!parent || is_opaque(self, mine.trees[0]));
+	/* what is wrong with the parent is told of the parent */
+	if (alone || (parent && chain_read(self, parent, &below, NULL) < 0))
+		return 0;
+	bool same = mine.count == below.count + 1;
+	for (size_t i = 0; same && i < below.count; i++)
+		same = strcmp(mine.trees[i + 1], below.trees[i]) == 0;
+	return same ? 0 : nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %.12s is not that of its parent", id);
+}
+
 const struct nc_driver_ops nc_overlay_driver = {
 	.name = "overlay",
 	.probe = overlay_probe,
@@ -696,6 +744,7 @@ const struct nc_driver_ops nc_overlay_driver = {
 	.mount = overlay_mount,
 	.where = overlay_where,
 	.usage = overlay_usage,
+	.examine = overlay_examine,
 	.writable_make = overlay_writable_make,
 	.writable_view = overlay_writable_view,
 	.writable_mount = overlay_writable_mount,

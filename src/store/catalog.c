@@ -280,7 +280,7 @@ static int fill_new(struct nc_catalog *catalog, struct nacre_error *err)
 
 static int open_in_memory(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	int code = connect(catalog, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	int code = connect(catalog, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, err);
 	if (code == 0)
 		code = fill_new(catalog, err);
 	catalog->in_memory = true;
@@ -345,6 +345,111 @@ static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
 	if (code == 0)
 		catalog->in_memory = true;
 	return code < 0 ? open_in_memory(catalog, err) : 0;
+}
+
+/* --- comparing -------------------------------------------------------------------------------------------------- */
+
+static const char compare_text[] =
+	"SELECT 'facts', id FROM (SELECT * FROM main.node EXCEPT SELECT * FROM kept.node)"
+	" UNION SELECT 'facts', id FROM (SELECT * FROM kept.node EXCEPT SELECT * FROM main.node)"
+	" UNION SELECT 'targets', name FROM (SELECT * FROM main.name EXCEPT SELECT * FROM kept.name)"
+	" UNION SELECT 'targets', name FROM (SELECT * FROM kept.name EXCEPT SELECT * FROM main.name)"
+	" UNION SELECT 'manifests', image FROM (SELECT * FROM main.document EXCEPT SELECT * FROM kept.document)"
+	" UNION SELECT 'manifests', image FROM (SELECT * FROM kept.document EXCEPT SELECT * FROM main.document)"
+	" UNION SELECT 'blobs', image FROM (SELECT * FROM main.blob EXCEPT SELECT * FROM kept.blob)"
+	" UNION SELECT 'blobs', image FROM (SELECT * FROM kept.blob EXCEPT SELECT * FROM main.blob)"
+	" UNION SELECT 'layers', image FROM (SELECT * FROM main.member EXCEPT SELECT * FROM kept.member)"
+	" UNION SELECT 'layers', image FROM (SELECT * FROM kept.member EXCEPT SELECT * FROM main.member)"
+	" ORDER BY 1, 2";
+
+static bool has_log(const struct nacre_store *store, const char *suffix)
+{
+	struct stat st;
+	char name[32];
+	snprintf(name, sizeof name, FILE_NAME "%s", suffix);
+	return fstatat(store->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Attaches the file as "kept", without making a log beside it. */
+static int attach(struct nc_catalog *catalog, bool at_rest, struct nacre_error *err)
+{
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
+	sqlite3_stmt *statement = NULL;
+	int code = path_of(catalog->store, "", "", &path, err);
+	if (code == 0)
+		code = nc_buf_add_text(&uri, "file:", err);
+	if (code == 0)
+		code = add_uri_path(&uri, path.data, err);
+	if (code == 0)
+		code = nc_buf_add_text(&uri, at_rest ? "?mode=ro&immutable=1" : "?mode=ro", err);
+	if (code < 0)
+		return code;
+	int result = sqlite3_prepare_v2(catalog->db, "ATTACH ?1 AS kept", -1, &statement, NULL);
+	if (result == SQLITE_OK) {
+		sqlite3_bind_text(statement, 1, uri.data, -1, SQLITE_STATIC);
+		result = sqlite3_step(statement);
+	}
+	if (result != SQLITE_DONE)
+		code = fail(catalog, result, err);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static int compare_rows(struct nc_catalog *catalog, const char *text,
+			int (*fn)(void *ctx, const char *table, const char *key, struct nacre_error *err), void *ctx,
+			struct nacre_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = 0, result = sqlite3_prepare_v2(catalog->db, text, -1, &statement, NULL);
+	while (code == 0 && result != SQLITE_DONE && (result == SQLITE_OK || result == SQLITE_ROW)) {
+		result = sqlite3_step(statement);
+		if (result == SQLITE_ROW)
+			code = fn(ctx, (const char *)sqlite3_column_text(statement, 0),
+				  (const char *)sqlite3_column_text(statement, 1), err);
+	}
+	if (code == 0 && result != SQLITE_DONE)
+		code = fail(catalog, result, err);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static int check_version(void *ctx, const char *version, const char *none, struct nacre_error *err)
+{
+	return strtol(version, NULL, 10) == VERSION
+		       ? 0 : nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %.20s", version);
+}
+
+static int check_sound(void *ctx, const char *text, const char *none, struct nacre_error *err)
+{
+	return strcmp(text, "ok") == 0 ? 0 : nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: %.200s", text);
+}
+
+int nc_catalog_compare(struct nacre_store *store,
+		       int (*fn)(void *ctx, const char *table, const char *key, struct nacre_error *err), void *ctx,
+		       struct nacre_error *err)
+{
+	struct stat st;
+	struct nc_catalog catalog = { .store = store };
+	bool at_rest = !has_log(store, "-wal");
+	if (fstatat(store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "look for the catalog");
+	if (!S_ISREG(st.st_mode) || (!at_rest && !has_log(store, "-shm")))
+		return S_ISREG(st.st_mode) ? NACRE_E_BUSY : nc_fail(err, NACRE_E_CORRUPT, 0, "the catalog is no file");
+	int code = open_in_memory(&catalog, err);
+	if (code == 0)
+		code = attach(&catalog, at_rest, err);
+	if (code == 0)
+		code = compare_rows(&catalog, "PRAGMA kept.user_version", check_version, NULL, err);
+	if (code == 0)
+		code = compare_rows(&catalog, "PRAGMA kept.quick_check(1)", check_sound, NULL, err);
+	if (code == 0)
+		code = compare_rows(&catalog, compare_text, fn, ctx, err);
+	/* while it was read as one at rest somebody began to write */
+	if (at_rest && has_log(store, "-wal") && (code == 0 || code == NACRE_E_CORRUPT))
+		code = NACRE_E_BUSY;
+	disconnect(&catalog);
+	return code;
 }
 
 /* --- building --------------------------------------------------------------------------------------------------- */

@@ -80,4 +80,13 @@ int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err);
 /* Which images contain which layers, for all images at once (a rebuild, after every node was put). */
 int nc_catalog_put_members(struct nc_catalog *catalog, struct nacre_error *err);
 
+/* --- checking --------------------------------------------------------------------------------------------------- */
+
+/* Compare the catalog's file with one that is made of the files in memory, and call fn for what is different: "facts",
+ * "manifests", "blobs", "layers" and a node's ID, or "targets" and a name. Nothing is written, and the store's own
+ * connection is not used. NACRE_E_NOTFOUND: there is none. NACRE_E_CORRUPT: it cannot be read. NACRE_E_BUSY: not now. */
+int nc_catalog_compare(struct nacre_store *store,
+		       int (*fn)(void *ctx, const char *table, const char *key, struct nacre_error *err), void *ctx,
+		       struct nacre_error *err);
+
 #endif

@@ -249,6 +249,35 @@ int nc_holds_visit(struct nacre_store *store, int (*fn)(void *ctx, const struct 
 	return nc_dir_each_sorted(home, SESSIONS_MAX, visit, &all, err);
 }
 
+struct examine {
+	int home;
+	int (*fn)(void *ctx, const char *session, const struct nc_hold *hold, struct nacre_error *err);
+	void *ctx;
+};
+
+static int examine(void *ctx, const char *name, struct nacre_error *err)
+{
+	const struct examine *all = ctx;
+	NC_AUTO_HOLD struct nc_hold hold = { 0 };
+	if (!is_session(name))
+		return 0;
+	int code = read_hold(all->home, name, &hold, err);
+	if (code < 0 && code != NACRE_E_CORRUPT)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	return all->fn(all->ctx, name, code < 0 ? NULL : &hold, err);
+}
+
+int nc_holds_examine(struct nacre_store *store,
+		     int (*fn)(void *ctx, const char *session, const struct nc_hold *hold, struct nacre_error *err),
+		     void *ctx, struct nacre_error *err)
+{
+	NC_AUTO_FD int home = -1;
+	int code = open_home(store, &home, err);
+	struct examine all = { .home = home, .fn = fn, .ctx = ctx };
+	return code < 0 ? (code == NACRE_E_NOTFOUND ? 0 : code)
+			: nc_dir_each_sorted(home, SESSIONS_MAX, examine, &all, err);
+}
+
 struct search {
 	const char *id;
 	char *ret_session;

@@ -21,5 +21,9 @@ void nc_hold_release(struct nc_hold *hold);
 /* Calls fn for each session whose owner lives, by name, until it returns other than 0, and returns that. */
 int nc_holds_visit(struct nacre_store *store, int (*fn)(void *ctx, const struct nc_hold *hold, struct nacre_error *err),
 		   void *ctx, struct nacre_error *err);
+/* Calls fn for each session, whoever owns it; hold is NULL for one whose file is damaged. */
+int nc_holds_examine(struct nacre_store *store,
+		     int (*fn)(void *ctx, const char *session, const struct nc_hold *hold, struct nacre_error *err),
+		     void *ctx, struct nacre_error *err);
 
 #endif

@@ -166,6 +166,9 @@ int nc_names_each(struct nacre_store *store,
 		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
 			    struct nacre_error *err),
 		  void *ctx, struct nacre_error *err);
+/* Calls fn for the path, below names/, of each file that should be a name and cannot be read as one. */
+int nc_names_damaged(struct nacre_store *store, int (*fn)(void *ctx, const char *path, struct nacre_error *err),
+		     void *ctx, struct nacre_error *err);
 
 /* --- blobs (blobs.c) -------------------------------------------------------------------------------------------- */
 

@@ -241,6 +241,7 @@ struct walk {
 	char **waiting;
 	size_t count, cap;
 	int (*fn)(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err);
+	int (*bad)(void *ctx, const char *path, struct nacre_error *err);	/* NULL: passed over */
 	void *ctx;
 };
 
@@ -273,12 +274,17 @@ static int visit(void *ctx, const char *name, struct nacre_error *err)
 	size_t repository = strlen(walk->at) - strlen("/" TAGS);
 	char full[NC_REFERENCE_TEXT];
 	struct nc_name_target target;
+	bool named = nc_buf_addf(&text, NULL, "%.*s:%s", (int)repository, walk->at, name) == 0 &&
+		     nc_name_normal(nc_buf_text(&text), full, NULL) == 0 && strcmp(full, text.data) == 0;
+	int code = named ? nc_name_read(walk->store, full, &target, NULL) : NACRE_E_CORRUPT;
+	if (code == 0)
+		return walk->fn ? walk->fn(walk->ctx, full, &target, err) : 0;
 	/* what is no name, or damaged, is left to those who look at that name */
-	if (nc_buf_addf(&text, NULL, "%.*s:%s", (int)repository, walk->at, name) < 0 ||
-	    nc_name_normal(nc_buf_text(&text), full, NULL) < 0 || strcmp(full, text.data) != 0 ||
-	    nc_name_read(walk->store, full, &target, NULL) < 0)
+	if (!walk->bad || code == NACRE_E_NOTFOUND)
 		return 0;
-	return walk->fn(walk->ctx, full, &target, err);
+	nc_buf_clear(&text);
+	code = nc_buf_addf(&text, err, "%s/%s", walk->at, name);
+	return code < 0 ? code : walk->bad(walk->ctx, text.data, err);
 }
 
 static int each_old(const struct nc_old_names *names,
@@ -294,14 +300,10 @@ static int each_old(const struct nc_old_names *names,
 	return code;
 }
 
-int nc_names_each(struct nacre_store *store,
-		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
-			    struct nacre_error *err),
-		  void *ctx, struct nacre_error *err)
+static int walk_names(struct walk *start, struct nacre_error *err)
 {
-	struct walk walk = { .store = store, .fn = fn, .ctx = ctx };
-	if (store->old_names)
-		return each_old(store->old_names, fn, ctx, err);
+	struct walk walk = *start;
+	struct nacre_store *store = walk.store;
 	int code = push(&walk, "", ".", err);
 	while (code == 0 && walk.count) {
 		NC_AUTO_FREE char *path = walk.waiting[--walk.count];
@@ -318,4 +320,20 @@ int nc_names_each(struct nacre_store *store,
 		free(walk.waiting[--walk.count]);
 	free(walk.waiting);
 	return code;
+}
+
+int nc_names_each(struct nacre_store *store,
+		  int (*fn)(void *ctx, const char *full, const struct nc_name_target *target,
+			    struct nacre_error *err),
+		  void *ctx, struct nacre_error *err)
+{
+	if (store->old_names)
+		return each_old(store->old_names, fn, ctx, err);
+	return walk_names(&(struct walk){ .store = store, .fn = fn, .ctx = ctx }, err);
+}
+
+int nc_names_damaged(struct nacre_store *store, int (*fn)(void *ctx, const char *path, struct nacre_error *err),
+		     void *ctx, struct nacre_error *err)
+{
+	return store->old_names ? 0 : walk_names(&(struct walk){ .store = store, .bad = fn, .ctx = ctx }, err);
 }

@@ -98,6 +98,36 @@ static int each_writable(struct nacre_store *store,
 	return nc_dir_each_sorted(home, WRITABLES_MAX, visit, &each, err);
 }
 
+struct examine {
+	int home;
+	int (*fn)(void *ctx, const char *id, const struct nc_writable *writable, struct nacre_error *err);
+	void *ctx;
+};
+
+static int examine(void *ctx, const char *id, struct nacre_error *err)
+{
+	struct examine *all = ctx;
+	struct nc_writable writable;
+	if (!nc_id_valid(id))
+		return 0;
+	int code = read_description(all->home, id, &writable, err);
+	if (code < 0 && code != NACRE_E_CORRUPT)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	return all->fn(all->ctx, id, code < 0 ? NULL : &writable, err);
+}
+
+int nc_writables_examine(struct nacre_store *store,
+			 int (*fn)(void *ctx, const char *id, const struct nc_writable *writable,
+				   struct nacre_error *err),
+			 void *ctx, struct nacre_error *err)
+{
+	NC_AUTO_FD int home = -1;
+	int code = open_home(store, &home, err);
+	struct examine all = { .home = home, .fn = fn, .ctx = ctx };
+	return code < 0 ? (code == NACRE_E_NOTFOUND ? 0 : code)
+			: nc_dir_each_sorted(home, WRITABLES_MAX, examine, &all, err);
+}
+
 struct search {
 	const char *what, *image;	/* one of them */
 	struct nc_writable *ret;

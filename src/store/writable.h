@@ -29,5 +29,10 @@ int nc_writable_view(struct nacre_store *store, const struct nc_writable *writab
 		     struct nacre_error *err);
 /* 1 when one lies on this image: ret is it. */
 int nc_writable_on(struct nacre_store *store, const char *image, struct nc_writable *ret, struct nacre_error *err);
+/* Calls fn for each; writable is NULL for one whose description is damaged. */
+int nc_writables_examine(struct nacre_store *store,
+			 int (*fn)(void *ctx, const char *id, const struct nc_writable *writable,
+				   struct nacre_error *err),
+			 void *ctx, struct nacre_error *err);
 
 #endif

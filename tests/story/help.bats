@@ -91,6 +91,7 @@ commands() {
 		nacre df --json
 		nacre info --json
 		nacre migrate --driver vfs --dry-run --json
+		nacre check --json
 		nacre version --json
 		nacre graph ls --json
 		nacre help --json
