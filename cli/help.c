@@ -59,8 +59,7 @@ void help_all(void)
 		 "  mount, umount, bundle   use an image's files, or run them with crun or runc\n"
 		 "  create, commit, rm      write on top of an image; 'containers' lists it\n"
 		 "  hold, release, holds    keep images and nodes from being removed\n"
-		 "  df, info, migrate       space; the store, and moving it to another driver\n"
-		 "  check                   look for damage in the store\n"
+		 "  df, info, check, migrate  space; the store, its damage, another driver\n"
 		 "  graph ...               the graph below: see 'nacre help graph'\n"
 		 "  help                    'nacre help COMMAND' shows a command's options\n\n");
 	out_text("  --root DIR              the store (else $NACRE_ROOT, else /var/lib/nacre for\n"
