@@ -6,6 +6,7 @@
  *	commit */
 #include "transport/copy.h"
 
+#include "base/options.h"
 #include "image/reference.h"
 #include "transport/flow.h"
 #include "transport/offer.h"
@@ -241,12 +242,9 @@ int nc_full_name(const char *text, char *ret, struct nacre_error *err)
 int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,
 			 struct nacre_error *err)
 {
-	*ret = (struct nacre_copy_options){ 0 };
-	if (!given)
-		return 0;
-	if (given->size < sizeof given->size)
-		return nc_fail(err, NACRE_E_INVALID, 0, "the options do not say their size");
-	memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
+	int code = nc_options_take(given, ret, sizeof *ret, err);
+	if (code < 0)
+		return code;
 	if (ret->compression > NACRE_COMPRESSION_ZSTD || ret->blobs > NACRE_BLOBS_DROP)
 		return nc_fail(err, NACRE_E_INVALID, 0, "the options hold a value that has no meaning");
 	return 0;

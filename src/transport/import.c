@@ -1,4 +1,5 @@
 /* nacre_import: the tar of a root file system becomes an image of one layer. */
+#include "base/options.h"
 #include "image/config.h"
 #include "image/gojson.h"
 #include "image/reference.h"
@@ -9,18 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int take_options(const struct nacre_import_options *given, struct nacre_import_options *ret,
-			struct nacre_error *err)
-{
-	*ret = (struct nacre_import_options){ 0 };
-	if (!given)
-		return 0;
-	if (given->size < sizeof given->size)
-		return nc_fail(err, NACRE_E_INVALID, 0, "the options do not say their size");
-	memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
-	return 0;
-}
 
 static int open_tar(const char *path, const volatile int *cancel, struct nc_reader **ret, struct nacre_error *err)
 {
@@ -104,7 +93,7 @@ int nacre_import(struct nacre_store *store, const char *path, const struct nacre
 	struct nc_platform platform;
 	char name[NC_REFERENCE_TEXT];
 	const char *const names[] = { name, NULL }, *const none[] = { NULL };
-	int code = take_options(options, &taken, err);
+	int code = nc_options_take(options, &taken, sizeof taken, err);
 	nc_platform_host(&platform);
 	if (code >= 0 && taken.platform)
 		code = nc_platform_parse(taken.platform, &platform, err);

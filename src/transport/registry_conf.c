@@ -1,5 +1,6 @@
 #include "transport/registry_inner.h"
 
+#include "base/options.h"
 #include "image/toml.h"
 #include "io/fd.h"
 
@@ -12,18 +13,6 @@
 #define SYSTEM_CONF "/etc/containers/registries.conf"
 #define CHOSEN_ALIASES "short-name-aliases.conf"
 #define CONF_FILES_MAX 1024		/* names in a registries.conf.d */
-
-static int take_options(const struct nacre_registry_options *given, struct nacre_registry_options *ret,
-			struct nacre_error *err)
-{
-	*ret = (struct nacre_registry_options){ 0 };
-	if (!given)
-		return 0;
-	if (given->size < sizeof given->size)
-		return nc_fail(err, NACRE_E_INVALID, 0, "the options do not say their size");
-	memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
-	return 0;
-}
 
 /* A copy of text, or NULL where there is none; an empty one counts as none. */
 static int copy_text(const char *text, char **ret, struct nacre_error *err)
@@ -127,7 +116,7 @@ int nc_registry_conf_open(const struct nacre_registry_options *given, struct nc_
 			  struct nacre_error *err)
 {
 	struct nacre_registry_options options;
-	int code = take_options(given, &options, err);
+	int code = nc_options_take(given, &options, sizeof options, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(nc_registry_conf_auto) struct nc_registry_conf *conf = nc_zalloc(sizeof *conf);
