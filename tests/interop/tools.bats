@@ -28,7 +28,7 @@ teardown_file() { drop_work; }
     .mounts |= map(select(.destination == "/proc" or .destination == "/dev")) | del(.linux.resources, .linux.maskedPaths, .linux.readonlyPaths)' \
     "$work/bundle/config.json" >"$work/config.json"
   mv "$work/config.json" "$work/bundle/config.json"
-  crun --root "$work/crun" --cgroup-manager=disabled run -b "$work/bundle" "nacre-interop-$$" </dev/null | cmp - "$root/etc/os-release"
+  "$BATS_TEST_DIRNAME/../run-crun" --root "$work/crun" run -b "$work/bundle" "nacre-interop-$$" </dev/null | cmp - "$root/etc/os-release"
   "$NACRE" umount "$id"
   rm -rf "$work/bundle" "$work/crun"
 }

@@ -22,7 +22,7 @@ load_probe() { # OPTION… of nacre import
 }
 
 crun_run() { # BUNDLE NAME
-	crun --cgroup-manager=disabled run -b "$1" "$2" </dev/null
+	"$BATS_TEST_DIRNAME/../run-crun" run -b "$1" "$2" </dev/null
 }
 
 @test "an image runs read-only, as it says" {

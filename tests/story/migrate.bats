@@ -159,10 +159,12 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
 	nacre --driver vfs load -q app.tar
 	start "$NACRE" migrate --driver overlay >/dev/null 2>log
 	while [ ! -e "$NACRE_ROOT/nacre.migrate/plan" ]; do kill -0 $pid; sleep 0.01; done
+	kill -STOP $pid	# it must not be done before the others have asked
 	fails 75 nacre images
 	says 'it is being migrated to another driver'
 	fails 75 nacre load app.tar
 	kill -INT $pid
+	kill -CONT $pid
 	local code=0
 	wait $pid || code=$?
 	is $code 130
