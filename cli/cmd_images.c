@@ -14,7 +14,7 @@ static const struct option_spec options[] = {
 	{ .letter = 'a', .name = "all", .help = "all of them, which is also the default" },
 	OPTION_QUIET,
 	{ .letter = 'f', .name = "filter", .arg = "KEY=VALUE", .many = true,
-	  .help = "reference= dangling= label= before= since=\nuntil= id= digest=; all that are given must fit" },
+	  .help = "reference= dangling= label= label!= before=\nsince= until= id= digest=; all must fit" },
 	{ .name = "digests", .help = "show manifest digests" },
 	OPTION_NO_TRUNC,
 	OPTION_NOHEADING,

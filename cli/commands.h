@@ -10,7 +10,7 @@ extern const struct command cmd_images, cmd_inspect, cmd_history, cmd_tree, cmd_
 extern const struct command cmd_tag, cmd_untag, cmd_rmi, cmd_mount, cmd_umount;
 extern const struct command cmd_hold, cmd_release, cmd_holds;
 extern const struct command cmd_create, cmd_containers, cmd_commit, cmd_rm, cmd_bundle;
-extern const struct command cmd_df, cmd_check, cmd_migrate, cmd_info, cmd_version, cmd_help;
+extern const struct command cmd_df, cmd_prune, cmd_check, cmd_migrate, cmd_info, cmd_version, cmd_help;
 extern const struct command cmd_graph_ls, cmd_graph_heads, cmd_graph_children, cmd_graph_get, cmd_graph_raw,
 	cmd_graph_exists, cmd_graph_register, cmd_graph_delete, cmd_graph_tar, cmd_graph_size,
 	cmd_graph_digest, cmd_graph_create, cmd_graph_path, cmd_graph_gzip, cmd_graph_init;

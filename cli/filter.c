@@ -4,9 +4,9 @@
 
 #include <fnmatch.h>
 
-enum key { REFERENCE, DANGLING, LABEL, BEFORE, SINCE, UNTIL, ID, DIGEST, KEY_COUNT };
+enum key { REFERENCE, DANGLING, LABEL, NOT_LABEL, BEFORE, SINCE, UNTIL, ID, DIGEST, KEY_COUNT };
 static const char *const key_names[KEY_COUNT] = {
-	"reference", "dangling", "label", "before", "since", "until", "id", "digest",
+	"reference", "dangling", "label", "label!", "before", "since", "until", "id", "digest",
 };
 
 struct filter {
@@ -25,8 +25,8 @@ static int add(struct app *app, struct filter *filter, const char *text)
 	while (key < KEY_COUNT && (strlen(key_names[key]) != len || strncmp(key_names[key], text, len) != 0))
 		key++;
 	if (key == KEY_COUNT || text[len] != '=' || !text[len + 1])
-		return app_usage(app, "--filter '%s': takes reference=, dangling=, label=, before=, since=, until=, "
-				 "id= or digest=", text);
+		return app_usage(app, "--filter '%s': takes reference=, dangling=, label=, label!=, before=, "
+				 "since=, until=, id= or digest=", text);
 	text += len + 1;
 	if (key == DANGLING && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 		return app_usage(app, "--filter dangling=%s: takes true or false", text);
@@ -34,7 +34,7 @@ static int add(struct app *app, struct filter *filter, const char *text)
 	filter->keys[key].values = must_grow(filter->keys[key].values, count + 2, sizeof(char *));
 	filter->keys[key].values[count] = text;
 	filter->keys[key].values[count + 1] = NULL;
-	if (key != LABEL && filter->keys[key].count > filter->rounds)
+	if (key != LABEL && key != NOT_LABEL && filter->keys[key].count > filter->rounds)
 		filter->rounds = filter->keys[key].count;
 	return EXIT_DONE;
 }
@@ -77,6 +77,7 @@ static int list_round(const struct filter *filter, size_t round, struct nacre_st
 		.reference = value(filter, REFERENCE, round),
 		.dangling = !dangling ? 0 : strcmp(dangling, "true") == 0 ? 1 : -1,
 		.labels = filter->keys[LABEL].values,
+		.not_labels = filter->keys[NOT_LABEL].values,
 		.before = value(filter, BEFORE, round),
 		.since = value(filter, SINCE, round),
 		.until = value(filter, UNTIL, round),

@@ -55,7 +55,7 @@ void help_all(void)
 		 "  images, inspect         list images; all that is known of one\n"
 		 "  history, tree           how images came to be; which layers they share\n"
 		 "  ls, cat, diff           look into images without mounting them\n"
-		 "  tag, untag, rmi         names, and removing\n"
+		 "  tag, untag, rmi, prune  names, and removing\n"
 		 "  mount, umount, bundle   use an image's files, or run them with crun or runc\n"
 		 "  create, commit, rm      write on top of an image; 'containers' lists it\n"
 		 "  hold, release, holds    keep images and nodes from being removed\n"

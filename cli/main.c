@@ -19,7 +19,7 @@ const struct command *const commands[] = {
 	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     &cmd_graph_digest,
 	&cmd_graph_create,   &cmd_graph_path,	  &cmd_graph_gzip,     &cmd_graph_init,
 	&cmd_hold,	     &cmd_release,	  &cmd_holds,	       &cmd_migrate,
-	&cmd_check,
+	&cmd_check,	     &cmd_prune,
 	NULL,
 };
 

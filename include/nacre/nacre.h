@@ -258,6 +258,7 @@ struct nacre_list_options {
 						 * (until); NULL: none */
 	const char *id;			/* prefix; NULL: all */
 	const char *digest;		/* manifest digest; NULL: all */
+	const char *const *not_labels;	/* as labels, none may fit; ends with NULL; may be NULL */
 };
 
 struct nacre_image_list {
@@ -502,15 +503,59 @@ NACRE_API int nacre_bundle(struct nacre_store *store, const char *what, const ch
 
 /* --- space ----------------------------------------------------------------------------------------------------- */
 
+/* Where every byte of a store lies: blocks on disk, as du counts them. */
 struct nacre_usage {
-	uint64_t images, layers, blobs;		/* how many */
-	uint64_t active;			/* images with a name or a mount */
-	uint64_t trees;				/* bytes on disk of the drivers' trees */
-	uint64_t blob_bytes, metadata, catalog, rubbish;	/* bytes on disk */
-	uint64_t total;				/* their sum: what the store takes */
-	uint64_t reclaimable;			/* of images without a name or mount, and rubbish */
+	uint64_t images, layers, blobs, writables;	/* how many */
+	uint64_t active;			/* images with a name, a mount or a writable layer */
+	uint64_t trees;				/* the drivers' trees: unique, shared and unused */
+	uint64_t unique;			/* of layers that one image has */
+	uint64_t shared;			/* of layers that several images have */
+	uint64_t unused;			/* of layers that no image has */
+	uint64_t writable;			/* writable layers */
+	uint64_t blob_bytes, metadata, catalog, rubbish;
+	uint64_t total;				/* trees, writable, blob_bytes, metadata, catalog and rubbish: what the store takes */
+	uint64_t reclaimable;			/* what nacre_prune would free now */
 };
 NACRE_API int nacre_df(struct nacre_store *store, struct nacre_usage *ret, struct nacre_error *err);
+
+struct nacre_image_usage {
+	const struct nacre_image *image;	/* without history and config bytes */
+	uint64_t size;				/* of its layers' trees on disk */
+	uint64_t shared;			/* of them, those that other images have too */
+	uint64_t unique;			/* the others */
+	uint64_t writables;			/* writable layers on it */
+};
+/* The same by image, newest first; fn returns a negative number to stop. What is given is lent for the call. */
+NACRE_API int nacre_df_images(struct nacre_store *store, int (*fn)(void *ctx, const struct nacre_image_usage *usage),
+			      void *ctx, struct nacre_error *err);
+
+enum nacre_pruned {
+	NACRE_PRUNED_NAME, NACRE_PRUNED_IMAGE, NACRE_PRUNED_LAYER, NACRE_PRUNED_BLOB,
+	NACRE_PRUNED_TREE,			/* a tree of the driver's that no node has */
+};
+struct nacre_prune_options {
+	size_t size;
+	bool all;			/* images with a name go too, with all their names */
+	bool dry_run;			/* change nothing; tell what would go */
+	const char *const *images;	/* only these images go (full IDs; ends with NULL), and no layer that is not one
+					 * of theirs; NULL: all */
+	/* What went, or would go: the object is a full name, a node's ID or a blob's digest. May be NULL. */
+	void (*step)(void *ctx, enum nacre_pruned kind, const char *object, uint64_t bytes);
+	void *ctx;
+	const volatile int *cancel;	/* as in struct nacre_progress; what went is gone */
+};
+struct nacre_pruned_total {
+	uint64_t names, images, layers, blobs, trees;	/* how many */
+	uint64_t bytes;			/* blocks on disk that are free now: of all these, of directories that became empty,
+					 * and what the catalog got smaller */
+};
+/* Remove what nobody needs: images without a name that nothing uses, layers that no image has, blobs that no manifest
+ * names, trees that no node has, empty directories of names; and make the catalog as small as it can be. In use is what is
+ * mounted, held, below a writable layer, the parent of something that stays, or just being loaded or read by another.
+ * options may be NULL, ret too. Each image is a removal of its own: after a kill the next writer finishes the one that was
+ * under way. What processes that died left was swept when the store was opened, and is not counted. */
+NACRE_API int nacre_prune(struct nacre_store *store, const struct nacre_prune_options *options,
+			  struct nacre_pruned_total *ret, struct nacre_error *err);
 
 /* --- checking -------------------------------------------------------------------------------------------------- */
 

@@ -133,6 +133,7 @@ struct nc_catalog {
 	sqlite3 *db;			/* NULL until it is opened, and when that failed */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool in_memory;			/* no file that could change */
+	bool apart;			/* a copy: never to be opened again */
 	bool in_place;			/* the connection is one to the file at its path, of dev and ino */
 	bool distrusted;		/* the file was found damaged, and the store is read-only */
 	dev_t dev;
@@ -207,14 +208,15 @@ static int connect(struct nc_catalog *catalog, const char *path, int flags, stru
 	return 0;
 }
 
-static int read_version(struct nc_catalog *catalog, int *ret, struct nacre_error *err)
+/* The first number that a statement gives. */
+static int ask_number(struct nc_catalog *catalog, const char *text, uint64_t *ret, struct nacre_error *err)
 {
 	sqlite3_stmt *statement = NULL;
-	int result = sqlite3_prepare_v2(catalog->db, "PRAGMA user_version", -1, &statement, NULL);
+	int result = sqlite3_prepare_v2(catalog->db, text, -1, &statement, NULL);
 	if (result == SQLITE_OK)
 		result = sqlite3_step(statement);
 	if (result == SQLITE_ROW)
-		*ret = sqlite3_column_int(statement, 0);
+		*ret = (uint64_t)sqlite3_column_int64(statement, 0);
 	int code = result == SQLITE_ROW ? 0 : fail(catalog, result, err);
 	sqlite3_finalize(statement);
 	return code;
@@ -234,10 +236,10 @@ static int prepare_all(struct nc_catalog *catalog, struct nacre_error *err)
 /* With a connection: is this a catalog of ours? NACRE_E_CORRUPT when not. */
 static int settle(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	int version = 0;
-	int code = read_version(catalog, &version, err);
+	uint64_t version = 0;
+	int code = ask_number(catalog, "PRAGMA user_version", &version, err);
 	if (code == 0 && version != VERSION)
-		code = nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %d", version);
+		code = nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %" PRIu64, version);
 	if (code == 0 && !catalog->store->readonly)
 		code = run_text(catalog,
 				catalog->store->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
@@ -540,6 +542,8 @@ static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	if (catalog->db && (catalog->in_memory || !is_moved(catalog)))
 		return 0;
+	if (catalog->apart)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "the copy of the catalog is damaged");
 	disconnect(catalog);
 	if (catalog->store->readonly)
 		return open_readonly(catalog, err);
@@ -564,7 +568,7 @@ static void condemn(struct nc_catalog *catalog)
 	disconnect(catalog);
 	if (catalog->store->readonly)
 		catalog->distrusted = true;
-	else if (has_file)
+	else if (has_file && !catalog->apart)
 		unlinkat(catalog->store->root, FILE_NAME, 0);
 	catalog->in_memory = false;
 }
@@ -698,12 +702,12 @@ int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
 	pthread_mutex_lock(&catalog->mutex);
 	int code = 0;
 	/* one that another built since we last looked knows nothing of what changed under the catalog's lock */
-	if (!catalog->db || (!catalog->in_memory && is_moved(catalog))) {
+	if (!catalog->apart && (!catalog->db || (!catalog->in_memory && is_moved(catalog)))) {
 		disconnect(catalog);
 		code = open_file(catalog, err);
 	}
 	if (code == 0)
-		code = run(catalog, BEGIN, err);
+		code = catalog->db ? run(catalog, BEGIN, err) : NACRE_E_CORRUPT;
 	if (code == NACRE_E_CORRUPT)
 		condemn(catalog);
 	if (code == NACRE_E_CORRUPT || code == NACRE_E_NOTFOUND)
@@ -786,4 +790,67 @@ int nc_catalog_put_name(struct nc_catalog *catalog, const char *full, const stru
 int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct nacre_error *err)
 {
 	return run_with(catalog, DROP_NAME, full, NULL, err);
+}
+
+/* --- size ------------------------------------------------------------------------------------------------------- */
+
+static int copy_into(struct nc_catalog *from, struct nc_catalog *to, struct nacre_error *err)
+{
+	/* a file of SQLite's own, which has no name and stays in memory as long as it is small */
+	int code = ensure_open(from, err);
+	if (code == 0)
+		code = connect(to, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	if (code < 0)
+		return code;
+	sqlite3_backup *backup = sqlite3_backup_init(to->db, "main", from->db, "main");
+	if (!backup)
+		return fail(to, sqlite3_errcode(to->db), err);
+	sqlite3_backup_step(backup, -1);
+	int result = sqlite3_backup_finish(backup);
+	return result == SQLITE_OK ? prepare_all(to, err) : fail(to, result, err);
+}
+
+int nc_catalog_copy(struct nc_catalog *catalog, struct nc_catalog **ret, struct nacre_error *err)
+{
+	struct nc_catalog *copy = nc_zalloc(sizeof *copy);
+	if (!copy)
+		return nc_nomem(err);
+	copy->store = catalog->store;
+	copy->in_memory = copy->apart = true;
+	pthread_mutex_init(&copy->mutex, NULL);
+	pthread_mutex_lock(&catalog->mutex);
+	int code = copy_into(catalog, copy, err);
+	pthread_mutex_unlock(&catalog->mutex);
+	if (code < 0)
+		nc_catalog_close(copy);
+	else
+		*ret = copy;
+	return code;
+}
+
+static int measure(struct nc_catalog *catalog, uint64_t *ret, struct nacre_error *err)
+{
+	uint64_t pages = 0, page = 0;
+	int code = ask_number(catalog, "PRAGMA page_count", &pages, err);
+	if (code == 0)
+		code = ask_number(catalog, "PRAGMA page_size", &page, err);
+	*ret = pages * page;
+	return code;
+}
+
+int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret_before, uint64_t *ret_after, struct nacre_error *err)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	int code = ensure_open(catalog, err);
+	if (code == 0)
+		code = measure(catalog, ret_before, err);
+	if (code == 0)
+		code = run_text(catalog, "VACUUM", err);
+	/* the file gets shorter when what is in the log is written into it */
+	if (code == 0 && !catalog->in_memory)
+		code = run_text(catalog, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+	if (code == 0)
+		code = measure(catalog, ret_after, err);
+	pthread_mutex_unlock(&catalog->mutex);
+	return code;
 }

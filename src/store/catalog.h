@@ -80,6 +80,13 @@ int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err);
 /* Which images contain which layers, for all images at once (a rebuild, after every node was put). */
 int nc_catalog_put_members(struct nc_catalog *catalog, struct nacre_error *err);
 
+/* --- size ------------------------------------------------------------------------------------------------------- */
+
+/* A catalog with the same content that has no file: what is told it nobody else hears. */
+int nc_catalog_copy(struct nc_catalog *catalog, struct nc_catalog **ret, struct nacre_error *err);
+/* Make it as small as its content allows. Bytes at rest before and after. */
+int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret_before, uint64_t *ret_after, struct nacre_error *err);
+
 /* --- checking --------------------------------------------------------------------------------------------------- */
 
 /* Compare the catalog's file with one that is made of the files in memory, and call fn for what is different: "facts",

@@ -170,6 +170,11 @@ int nc_names_each(struct nacre_store *store,
 int nc_names_damaged(struct nacre_store *store, int (*fn)(void *ctx, const char *path, struct nacre_error *err),
 		     void *ctx, struct nacre_error *err);
 
+/* Bytes on disk of the names of a plan, with the directories that are empty without them or are so already. */
+int nc_names_bytes(struct nacre_store *store, const struct nc_plan *plan, uint64_t *ret, struct nacre_error *err);
+/* Remove empty directories. */
+int nc_names_tidy(struct nacre_store *store, int locks, struct nacre_error *err);
+
 /* --- blobs (blobs.c) -------------------------------------------------------------------------------------------- */
 
 bool nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_size);
@@ -198,6 +203,13 @@ void nc_stage_leave(struct nc_stage *stage);
 
 /* Why a node cannot be removed: 0 nothing is in its way; NACRE_E_INUSE with the reason. names: they are one too. */
 int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err);
+/* Whether a layer (or an unnamed image of 2015) goes with its last child: nobody but child needs it or uses it. Its lock is
+ * held. */
+int nc_node_unneeded(struct nacre_store *store, const char *id, const char *child, struct nacre_error *err);
+/* Remove a node and the layers that nobody needs any more. named: it goes although it has names, with them. ret_gone: what
+ * went. NACRE_E_INUSE, NACRE_E_BUSY (somebody is at it), NACRE_E_NOTFOUND. */
+int nc_remove_idle(struct nacre_store *store, const char *id, bool named, struct nc_plan *ret_gone,
+		   struct nacre_error *err);
 /* Go on with a removal whose maker died after its commit: layers of its plan that nobody needs any more go too. */
 int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *stage, const struct nc_plan *plan,
 		       struct nacre_error *err);

@@ -13,7 +13,7 @@ struct filter {
 	struct nacre_store *store;
 	const char *reference, *id;
 	int dangling;
-	const char *const *labels;
+	const char *const *labels, *const *not_labels;
 	bool has_before, has_since, has_until;
 	struct moment {
 		int64_t sec;
@@ -110,7 +110,7 @@ static int filter_open(struct filter *filter, struct nacre_store *store, const s
 	if (options)
 		memcpy(&mine, options, options->size < sizeof mine ? options->size : sizeof mine);
 	*filter = (struct filter){ .store = store, .reference = mine.reference, .id = mine.id,
-				   .dangling = mine.dangling, .labels = mine.labels, .has_before = mine.before,
+				   .dangling = mine.dangling, .labels = mine.labels, .not_labels = mine.not_labels, .has_before = mine.before,
 				   .has_since = mine.since, .has_until = mine.until, .has_digest = mine.digest };
 	if (filter->id && strncmp(filter->id, "sha256:", 7) == 0)
 		filter->id += 7;
@@ -192,6 +192,9 @@ static bool fits(const struct filter *filter, const struct nacre_image *image)
 		return false;
 	for (const char *const *label = filter->labels; label && *label; label++)
 		if (!has_label(image, *label))
+			return false;
+	for (const char *const *label = filter->not_labels; label && *label; label++)
+		if (has_label(image, *label))
 			return false;
 	return !filter->reference || keep_names(image, filter->reference);
 }

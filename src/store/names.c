@@ -1,9 +1,11 @@
 /* Names as files: names/<host>/<path…>/_tags/<tag>. No component of a path begins with '_', as "_tags" does. */
+#include "base/map.h"
 #include "image/gojson.h"
 #include "io/path.h"
 #include "store/inner.h"
 #include "store/old_root.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -229,6 +231,133 @@ int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_err
 		return code;
 	code = remove_empty(store, place.dir, err);
 	return code < 0 ? code : there;
+}
+
+/* --- what is empty ---------------------------------------------------------------------------------------------- */
+
+/* A directory of names; the list has those above before those in it. */
+struct name_dir {
+	char *path;
+	size_t left;			/* entries that stay */
+	uint64_t bytes;
+};
+
+struct name_dirs {
+	struct name_dir *list;
+	size_t count, cap, at;
+	struct nc_map *places;		/* of each path: how many are before it, and one */
+};
+
+static void name_dirs_release(struct name_dirs *dirs)
+{
+	for (size_t i = 0; i < dirs->count; i++)
+		free(dirs->list[i].path);
+	free(dirs->list);
+	nc_map_free(dirs->places);
+}
+#define AUTO_NAME_DIRS __attribute__((cleanup(name_dirs_release)))
+
+static int add_name_dir(struct name_dirs *dirs, const char *above, const char *name, struct nacre_error *err)
+{
+	if (dirs->count == dirs->cap) {
+		size_t cap = dirs->cap ? dirs->cap * 2 : 64;
+		struct name_dir *more = nc_realloc_array(dirs->list, cap, sizeof *more);
+		if (!more)
+			return nc_nomem(err);
+		dirs->list = more;
+		dirs->cap = cap;
+	}
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(NC_REFERENCE_TEXT);
+	int code = nc_buf_addf(&path, err, "%s%s%s", above, *above ? "/" : "", name);
+	if (code == 0)
+		code = nc_map_set(dirs->places, path.data, path.len, (void *)(uintptr_t)(dirs->count + 1), NULL, err);
+	char *text = code == 0 ? nc_buf_give(&path) : NULL;
+	if (code == 0 && !text)
+		code = nc_nomem(err);
+	if (code == 0)
+		dirs->list[dirs->count++] = (struct name_dir){ .path = text };
+	return code == NACRE_E_LIMIT ? 0 : code;	/* too long to be a name of ours */
+}
+
+static int note_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	struct name_dirs *dirs = ctx;
+	dirs->list[dirs->at].left++;
+	return type == DT_DIR ? add_name_dir(dirs, dirs->list[dirs->at].path, name, err) : 0;
+}
+
+/* All directories of names, with how much is in them; names/ itself is the first. */
+static int list_name_dirs(struct nacre_store *store, struct name_dirs *ret, struct nacre_error *err)
+{
+	if (store->names < 0)
+		return 0;
+	if (!(ret->places = nc_map_new()))
+		return nc_nomem(err);
+	int code = add_name_dir(ret, "", "", err);
+	for (ret->at = 0; code == 0 && ret->at < ret->count; ret->at++) {
+		struct stat st = { 0 };
+		NC_AUTO_FD int dir = open_place(store, *ret->list[ret->at].path ? ret->list[ret->at].path : ".");
+		if (dir < 0 && dir != -ENOENT)
+			return nc_fail(err, NACRE_E_IO, -dir, "read the names");
+		if (dir >= 0 && fstat(dir, &st) == 0)
+			code = nc_dir_each(dir, note_entry, ret, err);
+		ret->list[ret->at].bytes = (uint64_t)st.st_blocks * 512;
+	}
+	return code;
+}
+
+/* One entry less in a directory; with the last one it goes, and the one above has one less. */
+static uint64_t one_less(const struct name_dirs *dirs, const char *path)
+{
+	char at[NC_REFERENCE_TEXT];
+	uint64_t bytes = 0;
+	snprintf(at, sizeof at, "%s", path);
+	for (;;) {
+		size_t place = (size_t)(uintptr_t)nc_map_get(dirs->places, at, strlen(at));
+		char *slash = strrchr(at, '/');
+		if (!place || !*at || !dirs->list[place - 1].left || --dirs->list[place - 1].left)
+			return bytes;
+		bytes += dirs->list[place - 1].bytes;
+		dirs->list[place - 1].left = SIZE_MAX;	/* gone: not to be found empty again */
+		*(slash ? slash : at) = '\0';
+	}
+}
+
+int nc_names_bytes(struct nacre_store *store, const struct nc_plan *plan, uint64_t *ret, struct nacre_error *err)
+{
+	AUTO_NAME_DIRS struct name_dirs dirs = { 0 };
+	uint64_t bytes = 0;
+	int code = list_name_dirs(store, &dirs, err);
+	for (size_t i = dirs.count; code == 0 && i-- > 1;)
+		if (!dirs.list[i].left) {
+			dirs.list[i].left = 1;
+			bytes += one_less(&dirs, dirs.list[i].path);
+		}
+	for (size_t i = 0; code == 0 && i < plan->count; i++) {
+		struct place place;
+		struct stat st;
+		if (plan->steps[i].kind != NC_STEP_UNNAME || place_of(plan->steps[i].name, &place, NULL) < 0)
+			continue;
+		NC_AUTO_FD int dir = open_place(store, place.dir);
+		if (dir >= 0 && fstatat(dir, place.file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += (uint64_t)st.st_blocks * 512 + one_less(&dirs, place.dir);
+	}
+	*ret = bytes;
+	return code;
+}
+
+int nc_names_tidy(struct nacre_store *store, int locks, struct nacre_error *err)
+{
+	AUTO_NAME_DIRS struct name_dirs dirs = { 0 };
+	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	if (code == 0)
+		code = list_name_dirs(store, &dirs, err);
+	for (size_t i = dirs.count; code == 0 && i-- > 1;) {
+		if (!dirs.list[i].left)
+			code = remove_empty(store, dirs.list[i].path, err);
+	}
+	nc_unlock_whole(locks, NC_LOCK_NAMES);
+	return code;
 }
 
 /* --- all of them ------------------------------------------------------------------------------------------------ */

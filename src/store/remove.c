@@ -79,8 +79,7 @@ int nc_node_removable(struct nacre_store *store, const char *id, bool names, str
 	return code > 0 ? nc_fail(err, NACRE_E_INUSE, 0, "%.12s is mounted at '%s'", id, path) : code;
 }
 
-/* Whether a layer (or an unnamed image of 2015) goes with its last child. Its lock is held. */
-static int is_unneeded(struct nacre_store *store, const char *id, const char *child, struct nacre_error *err)
+int nc_node_unneeded(struct nacre_store *store, const char *id, const char *child, struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	NC_AUTO_ROWS struct nc_rows children = { 0 };
@@ -202,7 +201,7 @@ static int take_unneeded(struct removal *removal, size_t from, struct nacre_erro
 	const char *child = from ? removal->plan.steps[from - 1].id : "";
 	for (size_t i = from; i < removal->plan.count && removal->plan.steps[i].kind == NC_STEP_NODE; i++) {
 		const char *id = removal->plan.steps[i].id;
-		int unneeded = is_unneeded(removal->store, id, child, err);
+		int unneeded = nc_node_unneeded(removal->store, id, child, err);
 		if (unneeded <= 0)
 			return unneeded;
 		int code = take_out(removal, id, err);
@@ -360,7 +359,7 @@ static int claim(struct removal *removal, const char *id, struct nacre_error *er
 	return code;
 }
 
-static int remove_node(struct removal *removal, const char *id, bool parents, struct nacre_error *err)
+static int remove_node(struct removal *removal, const char *id, bool parents, bool named, struct nacre_error *err)
 {
 	int code = claim(removal, id, err);
 	if (code == 0 && parents)
@@ -368,7 +367,7 @@ static int remove_node(struct removal *removal, const char *id, bool parents, st
 	if (code == 0)
 		code = nc_recover(removal->store, err);
 	if (code == 0)
-		code = nc_node_removable(removal->store, id, false, err);
+		code = nc_node_removable(removal->store, id, !named, err);
 	if (code == 0)
 		code = plan_names(removal, id, err);
 	if (code == 0)
@@ -392,6 +391,20 @@ static int remove_name(struct removal *removal, const char *full, const char *id
 	if (code == 0)
 		tell(removal);
 	return code;
+}
+
+int nc_remove_idle(struct nacre_store *store, const char *id, bool named, struct nc_plan *ret_gone,
+		   struct nacre_error *err)
+{
+	AUTO_REMOVAL struct removal removal;
+	int code = removal_begin(&removal, store, err);
+	if (code == 0)
+		code = remove_node(&removal, id, true, named, err);
+	if (code < 0)
+		return code;
+	*ret_gone = removal.gone;
+	removal.gone = (struct nc_plan){ 0 };
+	return 0;
 }
 
 /* --- public ----------------------------------------------------------------------------------------------------- */
@@ -418,7 +431,7 @@ int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *
 		code = nc_store_resolve_id(store, id, full, err);
 	if (code == 0)
 		code = nc_node_removable(store, full, true, err);
-	return code < 0 ? code : remove_node(&removal, full, false, err);
+	return code < 0 ? code : remove_node(&removal, full, false, true, err);
 }
 
 /* Whether what is a name that there is; ret_full is it in full. */
@@ -457,5 +470,5 @@ int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
 		return nc_fail(err, NACRE_E_INUSE, 0,
 			       "image %.12s has %zu names, '%s' and '%s' among them: remove them, or force", id,
 			       names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
-	return remove_node(&removal, id, !(flags & NACRE_REMOVE_KEEP_PARENTS), err);
+	return remove_node(&removal, id, !(flags & NACRE_REMOVE_KEEP_PARENTS), true, err);
 }

@@ -89,6 +89,8 @@ commands() {
 		nacre tree --json
 		nacre ls --json app:1:/etc
 		nacre df --json
+		nacre df -v --json
+		nacre prune -a --dry-run --json
 		nacre info --json
 		nacre migrate --driver vfs --dry-run --json
 		nacre check --json

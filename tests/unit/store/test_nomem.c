@@ -69,6 +69,11 @@ static int load(struct bench *bench)
 	return code < 0 ? code : nc_ingest_commit(ingest, &err);
 }
 
+static int count_usage(void *ctx, const struct nacre_image_usage *usage)
+{
+	return 0;
+}
+
 static int look(struct bench *bench)
 {
 	struct nacre_store *store = bench->fixture->store;
@@ -86,6 +91,12 @@ static int look(struct bench *bench)
 		code = nacre_store_info_get(store, &info, &err);
 	if (code == 0)
 		code = nacre_df(store, &usage, &err);
+	if (code == 0)
+		code = nacre_df_images(store, count_usage, NULL, &err);
+	if (code == 0)
+		code = nacre_prune(store, &(struct nacre_prune_options){ .size = sizeof(struct nacre_prune_options),
+									 .all = true, .dry_run = true },
+				   NULL, &err);
 	if (code == 0)
 		code = nacre_layer_verify(store, bench->chain, &err);
 	nacre_image_free(image);
@@ -110,6 +121,12 @@ static int remove_it(struct bench *bench)
 {
 	int code = nacre_remove(bench->fixture->store, bench->image, NACRE_REMOVE_FORCE, NULL, NULL, &err);
 	return code == NACRE_E_NOTFOUND ? 0 : code;
+}
+
+static int prune_it(struct bench *bench)
+{
+	struct nacre_prune_options options = { .size = sizeof options, .all = true };
+	return nacre_prune(bench->fixture->store, &options, NULL, &err);
 }
 
 static int note(struct bench *bench)
@@ -189,6 +206,8 @@ static void everything(void **state)
 	each_failing(&bench, rename_it, name_it_back, 20);
 	each_failing(&bench, note, let_go, 50);
 	each_failing(&bench, remove_it, load, 20);
+	assert_done(load(&bench));
+	each_failing(&bench, prune_it, load, 50);
 	bench_release(&bench);
 	assert_catalog_true(*state);
 }
