@@ -13,6 +13,7 @@ static const struct option_spec options[] = {
 	OPTION_PLATFORM,
 	OPTION_KEEP_IDS,
 	OPTION_BLOBS,
+	{ .name = "repair", .help = "read layers that are there, mend damaged ones" },
 	OPTION_PROGRESS,
 	OPTION_JSON,
 	{ .name = NULL },
@@ -41,6 +42,8 @@ static int run(struct app *app, const struct args *args)
 
 	progress = progress_new(progress_mode(args));
 	copying = copy_options(args, progress);
+	if (args_flag(args, "repair"))
+		copying.repair = NACRE_REPAIR_READ;
 	code = nacre_load(app->store, path, &copying, &copied, &err);
 	return finish_copy(app, args, progress, code, copied, &err, "Loaded");
 }

@@ -309,6 +309,11 @@ struct nacre_copy_options {
 	enum nacre_compression compression;	/* layers that are written new; AUTO: as the destination likes it */
 	const char *name;		/* a name for the image at the destination, beside its own */
 	struct nacre_progress progress;
+	enum nacre_repair {
+		NACRE_REPAIR_MISSING,	/* layers that are in the store are mended where tree or record is missing */
+		NACRE_REPAIR_READ,	/* and where reading all of them shows that they are damaged */
+		NACRE_REPAIR_ONLY,	/* the same, and nothing else is done: what is not in the store does not come */
+	} repair;
 };
 
 /* What arrived. */
@@ -565,23 +570,43 @@ struct nacre_finding {
 	const char *id;			/* of the node; "" for none */
 	const char *path;		/* of the file, below the store's directory; "" for none */
 	const char *text;		/* what is wrong, one sentence */
-	unsigned invariant;		/* of the store (docs/durability.md) that is broken */
+	unsigned invariant;		/* of the store (src/store/store.h) that is broken */
+	enum nacre_finding_state {
+		NACRE_FOUND,		/* it is so */
+		NACRE_REPAIRED,		/* it was so */
+		NACRE_SET_ASIDE,	/* the file was moved to the directory aside/, and can be moved back */
+	} state;
+};
+enum nacre_check_flags {
+	NACRE_CHECK_FULL = 1,		/* read every layer and every kept blob, too */
+	NACRE_CHECK_REPAIR = 2,		/* mend what can be mended */
+	NACRE_CHECK_REBUILD = 4,	/* make the catalog anew before all else */
 };
 struct nacre_check_options {
 	size_t size;
+	unsigned flags;			/* enum nacre_check_flags */
 	void (*finding)(void *ctx, const struct nacre_finding *finding);	/* may be NULL */
 	void *finding_ctx;
 	struct nacre_progress progress;
 };
 struct nacre_checked {
 	uint64_t nodes, names, blobs;	/* looked at */
-	uint64_t findings;
+	uint64_t findings;		/* that remain */
+	uint64_t repaired, set_aside;
+	uint64_t aside;			/* files that this check or an earlier one set aside */
 };
 /* Look at everything there is in the store but the bytes of layers: descriptions, configs and manifests, parents, records
  * and trees being there, what points at nodes, what belongs to nobody, and the catalog. Returns 1 when something was
  * found. Writes nothing, and works on a store that is in use: what others are just bringing or taking away is no finding.
  * A handle that was opened for writing has swept what dead processes left, and made a catalog where there was none:
- * to find that too, open with NACRE_OPEN_READONLY. options and ret may be NULL; ret is filled on failure too. */
+ * to find that too, open with NACRE_OPEN_READONLY. options and ret may be NULL; ret is filled on failure too.
+ *
+ * NACRE_CHECK_FULL reads the tar of every layer and compares it with its diff ID, and kept blobs with their digests.
+ * NACRE_CHECK_REPAIR needs a handle for writing. The catalog is made anew from the files; sizes and diff IDs are worked out
+ * again; a tree that does not fit is built again out of itself, and a layer out of its kept blob, and takes the place of
+ * what is there in one step; what belongs to nobody goes; names that mean nothing and blobs that are damaged are set aside.
+ * Layers that need a source are mended by nacre_copy with NACRE_REPAIR_ONLY. What remains is told as found: nothing that
+ * may still be of use is ever removed. */
 NACRE_API int nacre_check(struct nacre_store *store, const struct nacre_check_options *options,
 			  struct nacre_checked *ret, struct nacre_error *err);
 

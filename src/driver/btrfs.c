@@ -301,6 +301,11 @@ static int btrfs_writable_mount(struct nc_driver *driver, const char *parent, in
 	return nc_home_writable_mount(dir, TREE, target, err);
 }
 
+static int btrfs_exchange(struct nc_driver *driver, const char *from, const char *id, struct nacre_error *err)
+{
+	return nc_home_exchange(((struct btrfs *)driver)->home, from, id, err);
+}
+
 const struct nc_driver_ops nc_btrfs_driver = {
 	.name = "btrfs",
 	.probe = btrfs_probe,
@@ -315,6 +320,7 @@ const struct nc_driver_ops nc_btrfs_driver = {
 	.mount = btrfs_mount,
 	.where = btrfs_where,
 	.usage = btrfs_usage,
+	.exchange = btrfs_exchange,
 	.writable_make = btrfs_writable_make,
 	.writable_view = btrfs_writable_view,
 	.writable_mount = btrfs_writable_mount,

@@ -101,6 +101,11 @@ struct nc_driver_ops {
 	 * NACRE_E_CORRUPT says what does not. The tree's content is not read. NULL where there is nothing beside trees. */
 	int (*examine)(struct nc_driver *driver, const char *id, const char *parent, struct nacre_error *err);
 
+	/* The sealed tree of from takes the place of the tree of id, damaged or missing, and of what the driver keeps beside
+	 * it: trees that lie on id lie on the new one. What was there is the tree of from afterwards, and removed as such.
+	 * At every moment id has the old tree or the new one. NULL: NACRE_E_UNSUPPORTED. */
+	int (*exchange)(struct nc_driver *driver, const char *from, const char *id, struct nacre_error *err);
+
 	/* Trees that can be written, laid over a sealed one (parent; NULL: over nothing). dir is a directory of the
 	 * caller's on the same file system, kept for this and of a constant place once it was made; it is borrowed, and
 	 * the driver's files in it (names: diff, work, tree) go with it. All NULL where the driver has none. */

@@ -31,6 +31,8 @@ int nc_home_has(int home, const char *id, struct nacre_error *err);
 int nc_home_adopt(int home, const char *id, int stage, const char *name, struct nacre_error *err);
 /* Move home/id to trash and remove it there; done when there is none. */
 int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err);
+/* home/from and home/id change places; where id is missing, from takes its name. */
+int nc_home_exchange(int home, const char *from, const char *id, struct nacre_error *err);
 /* Open the regular file of a member below a tree: its reader (which owns the descriptor) and size. */
 int nc_home_content(int home, const char *tree, const char *name, size_t name_len, struct nc_reader **ret,
 		    uint64_t *ret_size, struct nacre_error *err);

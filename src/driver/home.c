@@ -89,6 +89,15 @@ int nc_home_remove(int home, const char *id, int trash, struct nacre_error *err)
 	return nc_tree_remove(trash, id, err);
 }
 
+int nc_home_exchange(int home, const char *from, const char *id, struct nacre_error *err)
+{
+	if (renameat2(home, from, home, id, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno == ENOENT && renameat2(home, from, home, id, RENAME_NOREPLACE) == 0)
+		return 0;
+	return nc_fail(err, NACRE_E_IO, errno, "exchange the tree of layer %s", id);
+}
+
 int nc_home_content(int home, const char *tree, const char *name, size_t name_len, struct nc_reader **ret,
 		    uint64_t *ret_size, struct nacre_error *err)
 {

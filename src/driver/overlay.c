@@ -305,6 +305,15 @@ static int overlay_each(struct nc_driver *driver, int (*fn)(void *ctx, const cha
 	return nc_home_each(each.home, each_tree, &each, err);
 }
 
+/* Whether a short name is one of the layer. */
+static bool leads_to(const struct overlay *self, const char *name, const char *id)
+{
+	char target[3 + NC_HEX_ID + 5] = "", want[3 + NC_HEX_ID + 5];
+	snprintf(want, sizeof want, "../%s/diff", id);
+	return self->links >= 0 && readlinkat(self->links, name, target, sizeof target - 1) > 0 &&
+	       strcmp(target, want) == 0;
+}
+
 static int overlay_remove(struct nc_driver *driver, const char *id, int trash, struct nacre_error *err)
 {
 	struct overlay *self = (struct overlay *)driver;
@@ -320,7 +329,8 @@ static int overlay_remove(struct nc_driver *driver, const char *id, int trash, s
 	code = nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, err);
 	if (code >= 0 && len >= SHORT_LEN && !memchr(name, '/', len)) {
 		name[SHORT_LEN] = '\0';
-		if (unlinkat(self->links, name, 0) < 0 && errno != ENOENT)
+		/* one that was exchanged for another has left it to that */
+		if (leads_to(self, name, id) && unlinkat(self->links, name, 0) < 0 && errno != ENOENT)
 			return nc_fail(err, NACRE_E_IO, errno, "remove the short name %s of layer %s", name, id);
 	}
 	return nc_home_remove(self->home, id, trash, err);
@@ -689,15 +699,13 @@ static int examine_link(struct overlay *self, const char *id, struct nacre_error
 {
 	NC_AUTO_FD int dir = -1;
 	NC_AUTO_FREE char *name = NULL;
-	char target[3 + NC_HEX_ID + 5] = "", want[3 + NC_HEX_ID + 5];
 	size_t len;
 	int code = nc_dir_open(self->home, id, &dir, err);
 	if (code == 0)
 		code = nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, NULL);
 	if (code < 0 || (name[strcspn(name, "\n")] = '\0', strlen(name) != SHORT_LEN) || strchr(name, '/'))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "the file 'link' of layer %.12s is missing or damaged", id);
-	snprintf(want, sizeof want, "../%s/diff", id);
-	if (self->links < 0 || readlinkat(self->links, name, target, sizeof target - 1) < 0 || strcmp(target, want) != 0)
+	if (!leads_to(self, name, id))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "the short name %s does not lead to layer %.12s", name, id);
 	return 0;
 }
@@ -730,6 +738,74 @@ static int overlay_examine(struct nc_driver *driver, const char *id, const char 
 	return same ? 0 : nc_fail(err, NACRE_E_CORRUPT, 0, "the list of layers below %.12s is not that of its parent", id);
 }
 
+/* --- exchanging ------------------------------------------------------------------------------------------------- */
+
+struct short_search {
+	const struct overlay *self;
+	const char *id;
+	char name[SHORT_LEN + 1];
+};
+
+static int match_short(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	struct short_search *search = ctx;
+	if (strlen(name) != SHORT_LEN || !leads_to(search->self, name, search->id))
+		return 0;
+	strcpy(search->name, name);
+	return 1;
+}
+
+/* The short name that trees on top of id know it by: its own, or one that still leads there. */
+static int find_short(struct overlay *self, const char *id, char ret[SHORT_LEN + 1], struct nacre_error *err)
+{
+	struct short_search search = { .self = self, .id = id };
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *name = NULL;
+	size_t len = 0;
+	if (nc_dir_open(self->home, id, &dir, NULL) == 0 && nc_file_read(dir, "link", SHORT_LEN + 1, &name, &len, NULL) == 0 &&
+	    len >= SHORT_LEN) {
+		name[SHORT_LEN] = '\0';
+		if (strlen(name) == SHORT_LEN && leads_to(self, name, id)) {
+			strcpy(ret, name);
+			return 0;
+		}
+	}
+	int code = nc_dir_each(self->links, match_short, &search, err);
+	if (code >= 0)
+		strcpy(ret, search.name);
+	return code < 0 ? code : 0;
+}
+
+/* The new tree gets the short name of the old one; a new name where that has none any more. */
+static int give_short(struct overlay *self, const char *from, const char *id, struct nacre_error *err)
+{
+	char name[SHORT_LEN + 1], target[3 + NC_HEX_ID + 5];
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *own = NULL;
+	size_t len;
+	int code = find_short(self, id, name, err);
+	bool known = code == 0 && *name;
+	if (code == 0 && !known)
+		code = make_short_name(name, err);
+	if (code == 0)
+		code = nc_dir_open(self->home, from, &dir, err);
+	if (code == 0)
+		code = nc_file_read(dir, "link", SHORT_LEN + 1, &own, &len, err);
+	snprintf(target, sizeof target, "../%s/diff", id);
+	if (code == 0 && !known && symlinkat(target, self->links, name) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "create the short name of layer %s", id);
+	if (code == 0 && leads_to(self, own, from) && unlinkat(self->links, own, 0) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "remove the short name %s", own);
+	return code < 0 ? code : nc_file_replace(dir, "link", name, SHORT_LEN, true, err);
+}
+
+static int overlay_exchange(struct nc_driver *driver, const char *from, const char *id, struct nacre_error *err)
+{
+	struct overlay *self = (struct overlay *)driver;
+	int code = give_short(self, from, id, err);
+	return code < 0 ? code : nc_home_exchange(self->home, from, id, err);
+}
+
 const struct nc_driver_ops nc_overlay_driver = {
 	.name = "overlay",
 	.probe = overlay_probe,
@@ -745,6 +821,7 @@ const struct nc_driver_ops nc_overlay_driver = {
 	.where = overlay_where,
 	.usage = overlay_usage,
 	.examine = overlay_examine,
+	.exchange = overlay_exchange,
 	.writable_make = overlay_writable_make,
 	.writable_view = overlay_writable_view,
 	.writable_mount = overlay_writable_mount,

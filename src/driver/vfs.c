@@ -226,6 +226,11 @@ static int vfs_writable_mount(struct nc_driver *driver, const char *parent, int 
 	return nc_home_writable_mount(dir, TREE, target, err);
 }
 
+static int vfs_exchange(struct nc_driver *driver, const char *from, const char *id, struct nacre_error *err)
+{
+	return nc_home_exchange(((struct vfs *)driver)->home, from, id, err);
+}
+
 const struct nc_driver_ops nc_vfs_driver = {
 	.name = "vfs",
 	.probe = vfs_probe,
@@ -240,6 +245,7 @@ const struct nc_driver_ops nc_vfs_driver = {
 	.mount = vfs_mount,
 	.where = vfs_where,
 	.usage = vfs_usage,
+	.exchange = vfs_exchange,
 	.writable_make = vfs_writable_make,
 	.writable_view = vfs_writable_view,
 	.writable_mount = vfs_writable_mount,

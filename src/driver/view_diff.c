@@ -9,7 +9,7 @@ struct diff {
 };
 
 /* Two streams compared as they come, however each is cut into blocks. */
-static int same_content(struct nc_view *before, struct nc_view *after, const char *path, bool *ret,
+int nc_view_same_content(struct nc_view *before, struct nc_view *after, const char *path, bool *ret,
 			struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *left = NULL, *right = NULL;
@@ -77,7 +77,7 @@ int nc_view_same(struct nc_view *before, struct nc_view *after, const char *path
 	*ret = same_metadata(a, b) && (!times || (a->mtime.sec == b->mtime.sec && a->mtime.nsec == b->mtime.nsec));
 	if (!*ret || a->type != NC_ENTRY_FILE || a->size == 0 || sure_by_time(&a->mtime, &b->mtime))
 		return 0;
-	return same_content(before, after, path, ret, err);
+	return nc_view_same_content(before, after, path, ret, err);
 }
 
 static int compare(void *ctx, const char *path, const struct nc_view_file *const files[2], struct nacre_error *err)

@@ -16,5 +16,8 @@ int nc_view_pair_walk(struct nc_view *views[2], const char *path,
  * too. What files holds is no longer lent then. */
 int nc_view_same(struct nc_view *before, struct nc_view *after, const char *path,
 		 const struct nc_view_file *const files[2], bool times, bool *ret, struct nacre_error *err);
+/* Whether the regular file at path has the same content in both; it is read. */
+int nc_view_same_content(struct nc_view *before, struct nc_view *after, const char *path, bool *ret,
+			 struct nacre_error *err);
 
 #endif

@@ -605,6 +605,15 @@ int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err)
 	return code;
 }
 
+int nc_catalog_rebuild(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	condemn(catalog);
+	int code = ensure_open(catalog, err);
+	pthread_mutex_unlock(&catalog->mutex);
+	return code;
+}
+
 /* --- asking ----------------------------------------------------------------------------------------------------- */
 
 void nc_rows_release(struct nc_rows *rows)

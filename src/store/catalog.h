@@ -79,6 +79,8 @@ void nc_catalog_abort(struct nc_catalog *catalog, bool damaged);
 int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err);
 /* Which images contain which layers, for all images at once (a rebuild, after every node was put). */
 int nc_catalog_put_members(struct nc_catalog *catalog, struct nacre_error *err);
+/* Make the file anew. */
+int nc_catalog_rebuild(struct nc_catalog *catalog, struct nacre_error *err);
 
 /* --- size ------------------------------------------------------------------------------------------------------- */
 

@@ -26,6 +26,8 @@ static const struct {
 	[NC_FLAW_MANIFEST] = { "manifest-damaged", 4 },
 	[NC_FLAW_TREE_MISSING] = { "tree-missing", 2 },
 	[NC_FLAW_TREE_LAYOUT] = { "tree-layout", 2 },
+	[NC_FLAW_TREE] = { "tree-damaged", 2 },
+	[NC_FLAW_CONTENT] = { "content-damaged", 5 },
 	[NC_FLAW_TREE_STRAY] = { "tree-stray", 3 },
 	[NC_FLAW_BLOB] = { "blob-damaged", 4 },
 	[NC_FLAW_BLOB_STRAY] = { "blob-stray", 3 },
@@ -43,6 +45,46 @@ static const struct {
 
 /* --- findings --------------------------------------------------------------------------------------------------- */
 
+void nc_findings_release(struct nc_findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		free(findings->list[i].path);
+		free(findings->list[i].text);
+		free(findings->list[i].why);
+	}
+	free(findings->list);
+	*findings = (struct nc_findings){ 0 };
+}
+
+static int keep(struct nc_findings *all, enum nc_flaw flaw, const char *id, const char *path, const char *text,
+		struct nacre_error *err)
+{
+	if (all->count == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 16;
+		struct nc_found *more = nc_realloc_array(all->list, cap, sizeof *more);
+		if (!more)
+			return nc_nomem(err);
+		all->list = more;
+		all->cap = cap;
+	}
+	struct nc_found *one = &all->list[all->count];
+	*one = (struct nc_found){ .flaw = flaw, .path = nc_strdup(path), .text = nc_strdup(text) };
+	memcpy(one->id, id, *id ? NC_HEX_ID : 1);
+	all->count++;
+	return one->path && one->text ? 0 : nc_nomem(err);
+}
+
+static void tell(struct nc_check *check, const struct nc_found *found, enum nacre_finding_state state)
+{
+	struct nacre_finding finding = { .kind = flaws[found->flaw].word, .id = found->id, .path = found->path,
+					 .text = found->text, .invariant = flaws[found->flaw].invariant, .state = state };
+	uint64_t *count = state == NACRE_FOUND ? &check->told->findings
+			  : state == NACRE_REPAIRED ? &check->told->repaired : &check->told->set_aside;
+	++*count;
+	if (check->options->finding)
+		check->options->finding(check->options->finding_ctx, &finding);
+}
+
 int nc_check_find(struct nc_check *check, enum nc_flaw flaw, const char *id, const char *path, struct nacre_error *err,
 		  const char *fmt, ...)
 {
@@ -54,12 +96,8 @@ int nc_check_find(struct nc_check *check, enum nc_flaw flaw, const char *id, con
 	struct nc_checked *node = id ? nc_map_get(check->nodes, id, NC_HEX_ID - 1) : NULL;
 	if (node)
 		node->flawed = check->flawed = true;
-	check->told->findings++;
-	struct nacre_finding finding = { .kind = flaws[flaw].word, .id = id ? id : "", .path = path ? path : "",
-					 .text = text, .invariant = flaws[flaw].invariant };
-	if (check->options->finding)
-		check->options->finding(check->options->finding_ctx, &finding);
-	return nc_check_cancelled(check, err);
+	int code = keep(&check->found, flaw, id ? id : "", path ? path : "", text, err);
+	return code < 0 ? code : nc_check_cancelled(check, err);
 }
 
 int nc_check_cancelled(const struct nc_check *check, struct nacre_error *err)
@@ -125,13 +163,15 @@ static int free_node(void *ctx, const char *key, size_t len, void *value)
 	return 0;
 }
 
-static void check_release(struct nc_check *check)
+/* What a look remembers, but its findings. */
+static void forget(struct nc_check *check)
 {
 	if (check->nodes)
 		nc_map_each(check->nodes, free_node, NULL);
 	nc_map_free(check->nodes);
 	nc_map_free(check->blobs);
-	nc_fd_release(&check->locks);
+	check->nodes = check->blobs = NULL;
+	check->flawed = false;
 }
 
 /* Where the store cannot be written there may be locks all the same: another's mount of it may be writable. */
@@ -146,7 +186,7 @@ static void open_locks(struct nc_check *check)
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
 
-static int quick(struct nc_check *check, struct nacre_error *err)
+static int look_at_all(struct nc_check *check, struct nacre_error *err)
 {
 	struct nc_check_blobs blobs = { 0 };
 	int code = nc_check_list_blobs(check, &blobs, err);
@@ -168,8 +208,76 @@ static int quick(struct nc_check *check, struct nacre_error *err)
 		code = nc_check_stages(check, err);
 	if (code == 0)
 		code = nc_check_catalog(check, err);
+	if (code == 0 && check->options->flags & NACRE_CHECK_FULL)
+		code = nc_check_contents(check, &blobs, err);
 	free(blobs.hex);
 	return code;
+}
+
+static int look(struct nc_check *check, struct nacre_error *err)
+{
+	check->told->nodes = check->told->names = check->told->blobs = 0;
+	check->nodes = nc_map_new();
+	check->blobs = nc_map_new();
+	return check->nodes && check->blobs ? look_at_all(check, err) : nc_nomem(err);
+}
+
+static struct nc_found *find(const struct nc_findings *all, const struct nc_found *one)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->list[i].flaw == one->flaw && strcmp(all->list[i].id, one->id) == 0 &&
+		    strcmp(all->list[i].path, one->path) == 0)
+			return &all->list[i];
+	return NULL;
+}
+
+/* Why it is still so. */
+static int explain(struct nc_found *found, const char *why, struct nacre_error *err)
+{
+	NC_AUTO_BUF struct nc_buf text = NC_BUF_INIT(4096);
+	int code = nc_buf_addf(&text, err, "%s; not mended: %s", found->text, why);
+	char *given = code == 0 ? nc_buf_give(&text) : NULL;
+	if (!given)
+		return code < 0 ? code : nc_nomem(err);
+	free(found->text);
+	found->text = given;
+	return 0;
+}
+
+/* What is not found again is repaired. */
+static int look_again(struct nc_check *check, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_findings_release) struct nc_findings before = check->found;
+	check->found = (struct nc_findings){ 0 };
+	forget(check);
+	int code = look(check, err);
+	for (size_t i = 0; code == 0 && i < before.count; i++) {
+		const struct nc_found *one = &before.list[i];
+		struct nc_found *still = find(&check->found, one);
+		if (one->aside || !still)
+			tell(check, one, one->aside ? NACRE_SET_ASIDE : NACRE_REPAIRED);
+		else if (one->why)
+			code = explain(still, one->why, err);
+	}
+	return code;
+}
+
+static int check_store(struct nc_check *check, struct nacre_error *err)
+{
+	unsigned flags = check->options->flags;
+	int code = flags & (NACRE_CHECK_REPAIR | NACRE_CHECK_REBUILD) ? nc_store_writable(check->store, err) : 0;
+	if (code == 0 && flags & NACRE_CHECK_REBUILD)
+		code = nc_catalog_rebuild(check->store->catalog, err);
+	if (code == 0)
+		code = look(check, err);
+	if (code == 0 && check->found.count && flags & NACRE_CHECK_REPAIR) {
+		code = nc_check_repair(check, err);
+		if (code == 0)
+			code = look_again(check, err);
+	}
+	for (size_t i = 0; i < check->found.count; i++)
+		tell(check, &check->found.list[i], NACRE_FOUND);
+	return code < 0 ? code : nc_aside_count(check->store, &check->told->aside, err);
 }
 
 int nacre_check(struct nacre_store *store, const struct nacre_check_options *options, struct nacre_checked *ret,
@@ -179,13 +287,12 @@ int nacre_check(struct nacre_store *store, const struct nacre_check_options *opt
 	if (options)
 		memcpy(&mine, options, options->size < sizeof mine ? options->size : sizeof mine);
 	struct nacre_checked told = { .nodes = 0 };
-	NC_CLEANUP(check_release)
-	struct nc_check check = { .store = store, .options = &mine, .told = &told, .locks = -1,
-				  .nodes = nc_map_new(), .blobs = nc_map_new() };
-	if (!check.nodes || !check.blobs)
-		return nc_nomem(err);
+	struct nc_check check = { .store = store, .options = &mine, .told = &told, .locks = -1 };
 	open_locks(&check);
-	int code = quick(&check, err);
+	int code = check_store(&check, err);
+	forget(&check);
+	nc_findings_release(&check.found);
+	nc_fd_release(&check.locks);
 	if (ret)
 		*ret = told;
 	return code < 0 ? nc_wrap(err, code, "check") : told.findings > 0;

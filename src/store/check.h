@@ -27,6 +27,8 @@ enum nc_flaw {
 	NC_FLAW_TREE_MISSING,
 	NC_FLAW_TREE_LAYOUT,
 	NC_FLAW_TREE_STRAY,
+	NC_FLAW_TREE,			/* a tree is not what the layer's tar says */
+	NC_FLAW_CONTENT,		/* the layer's tar cannot be had, or is another */
 	NC_FLAW_BLOB,
 	NC_FLAW_BLOB_STRAY,
 	NC_FLAW_NAME,
@@ -50,6 +52,21 @@ struct nc_checked {
 	unsigned walk;			/* the walk that came by it: cycles */
 };
 
+/* A finding, kept. */
+struct nc_found {
+	enum nc_flaw flaw;
+	char id[NC_HEX_ID];		/* "" for none */
+	char *path, *text;		/* owned */
+	bool aside;			/* the file was set aside */
+	char *why;			/* it could not be mended; owned */
+};
+struct nc_findings {
+	struct nc_found *list;
+	size_t count, cap;
+};
+void nc_findings_release(struct nc_findings *findings);
+
+struct content;
 struct nc_check {
 	struct nacre_store *store;
 	const struct nacre_check_options *options;
@@ -59,6 +76,8 @@ struct nc_check {
 	bool flawed;			/* some node has a finding */
 	struct nc_map *nodes;		/* by ID: struct nc_checked */
 	struct nc_map *blobs;		/* hex of each blob that a manifest names */
+	struct nc_findings found;
+	struct content *content;	/* the layer that is read (check_full.c) */
 };
 
 /* A finding: node (or NULL) and path below the store's directory (or NULL) it is about, and what is wrong. */
@@ -90,7 +109,19 @@ struct nc_check_blobs {
 };
 int nc_check_list_blobs(struct nc_check *check, struct nc_check_blobs *ret, struct nacre_error *err);
 int nc_check_blobs(struct nc_check *check, const struct nc_check_blobs *blobs, struct nacre_error *err);
+int nc_check_contents(struct nc_check *check, const struct nc_check_blobs *blobs, struct nacre_error *err);	/* check_full.c */
 int nc_check_catalog(struct nc_check *check, struct nacre_error *err);	/* check_catalog.c */
+/* Mend what was found. What cannot be mended is left, and what fails is no failure: the next look tells. */
+int nc_check_repair(struct nc_check *check, struct nacre_error *err);	/* check_repair.c */
+/* Build a layer again, out of itself or of its kept blob. */
+int nc_check_rebuild(struct nc_check *check, const char *id, struct nacre_error *err);	/* check_layer.c */
+/* Write a description, diff ID or size again, out of what proves it. NACRE_E_NOTFOUND where nothing does. */
+int nc_check_describe(struct nc_check *check, const char *id, struct nacre_error *err);	/* check_describe.c */
+int nc_check_measure(struct nc_check *check, const char *id, struct nacre_error *err);
+/* Move a file of the store to aside/<random>/item, with its path in "from" beside it. */
+int nc_aside(struct nacre_store *store, const char *path, struct nacre_error *err);	/* aside.c */
+/* How many things are there. */
+int nc_aside_count(struct nacre_store *store, uint64_t *ret, struct nacre_error *err);
 
 /* Adds what a node's manifests name to check->blobs, and the node to check->nodes. */
 int nc_check_note(struct nc_check *check, const struct nc_node_facts *facts, struct nacre_error *err);

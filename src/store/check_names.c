@@ -22,8 +22,14 @@ static int look_at_target(struct nc_check *check, const char *full, bool report,
 		return nc_nomem(err);
 	if (code < 0 || nc_node_exists(check->store, target.id))
 		return 0;
-	return !report ? 1 : nc_check_find(check, NC_FLAW_NAME_DANGLING, target.id, "names", err,
-					   "the name '%s' points at %.12s, which is not there", full, target.id);
+	if (!report)
+		return 1;
+	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(4096);
+	code = nc_buf_add_text(&path, "names/", err);
+	if (code == 0)
+		code = nc_name_path(full, &path, err);
+	return code < 0 ? code : nc_check_find(check, NC_FLAW_NAME_DANGLING, target.id, path.data, err,
+					       "the name '%s' points at %.12s, which is not there", full, target.id);
 }
 
 static int visit_name(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *err)

@@ -122,20 +122,32 @@ static int note(struct nc_ingest *ingest, const char *id, enum nc_held_state sta
 	return code;
 }
 
-/* 1 with a shared lock when it is there, 0 with an exclusive one when it is not. */
-static int lock_and_look(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
+static int look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
 {
-	struct nacre_store *store = ingest->store;
+	*ret = NC_HELD_MISSING;
+	if (!nc_node_exists(ingest->store, id))
+		return 0;
+	int sound = nc_ingest_sound(ingest, id, err);
+	*ret = sound ? NC_HELD_THERE : NC_HELD_DAMAGED;
+	return sound < 0 ? sound : 0;
+}
+
+/* With a shared lock when it is there, else with an exclusive one. */
+static int lock_and_look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
+{
 	int code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
-	if (code < 0 || nc_node_exists(store, id))
-		return code < 0 ? code : 1;
+	if (code == 0)
+		code = look(ingest, id, ret, err);
+	if (code < 0 || *ret == NC_HELD_THERE)
+		return code;
 	/* never from shared to exclusive while holding on: two who do that wait for one another */
 	nc_unlock_id(ingest->locks, id);
 	code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_EXCLUSIVE, ingest->cancel, err);
-	if (code < 0 || !nc_node_exists(store, id))
+	if (code == 0)
+		code = look(ingest, id, ret, err);
+	if (code < 0 || *ret != NC_HELD_THERE)
 		return code;
-	code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
-	return code < 0 ? code : 1;
+	return nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
 }
 
 int nc_ingest_has(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
@@ -144,12 +156,25 @@ int nc_ingest_has(struct nc_ingest *ingest, const char *id, struct nacre_error *
 		return nc_fail(err, NACRE_E_INVALID, 0, "'%s' is not an ID", id);
 	const struct nc_held *held = nc_ingest_held(ingest, id);
 	if (held)
-		return held->state != NC_HELD_MISSING;
-	int there = lock_and_look(ingest, id, err);
-	if (there < 0)
-		return there;
-	int code = note(ingest, id, there ? NC_HELD_THERE : NC_HELD_MISSING, err);
-	return code < 0 ? code : there;
+		return held->state != NC_HELD_MISSING && held->state != NC_HELD_DAMAGED;
+	enum nc_held_state state = NC_HELD_MISSING;
+	int code = lock_and_look(ingest, id, &state, err);
+	if (code == 0)
+		code = note(ingest, id, state, err);
+	return code < 0 ? code : state == NC_HELD_THERE;
+}
+
+int nc_ingest_condemn(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
+{
+	int code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_EXCLUSIVE, ingest->cancel, err);
+	if (code == 0 && !nc_node_exists(ingest->store, id))
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", id);
+	return code < 0 ? code : note(ingest, id, NC_HELD_DAMAGED, err);
+}
+
+void nc_ingest_thorough(struct nc_ingest *ingest)
+{
+	ingest->thorough = true;
 }
 
 int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, struct nacre_error *err)

@@ -13,6 +13,7 @@ struct nc_held {
 		NC_HELD_THERE = 1,	/* in the graph; shared lock */
 		NC_HELD_MISSING,	/* not there; exclusive lock */
 		NC_HELD_BROUGHT,	/* in the stage; exclusive lock */
+		NC_HELD_DAMAGED,	/* in the graph, and to be brought again; exclusive lock */
 	} state;
 	char parent[NC_HEX_ID];		/* BROUGHT */
 	bool layer;			/* BROUGHT: it has one */
@@ -27,6 +28,7 @@ struct nc_ingest {
 	struct nc_plan plan;
 	struct nc_map *held;		/* ID -> struct nc_held */
 	unsigned name_count;
+	bool thorough;			/* layers that are there are read before they count as there */
 	const volatile int *cancel;	/* ends waits; may be NULL */
 };
 
@@ -38,6 +40,14 @@ int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *pare
 		      struct nacre_error *err);
 /* The nearest of id (held, or NULL) and its ancestors that has a layer; "" when none has. */
 int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, struct nacre_error *err);
+/* 1 when a node that is there is whole as far as that can be seen for nothing (its tree and record are there), or, when the
+ * ingest is thorough, as all of it is read. Only what can be mended is ever 0. Its lock is held. */
+int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error *err);
+/* Takes the lock of a node that is there, and has it brought again. It is not held yet. NACRE_E_NOTFOUND. */
+int nc_ingest_condemn(struct nc_ingest *ingest, const char *id, struct nacre_error *err);
+/* The sealed tree, and the files in dir, take the place of what the node id has. The lock of id is held exclusively. The
+ * old tree is that of tree afterwards. NACRE_E_INUSE while it is mounted. */
+int nc_ingest_exchange(struct nc_ingest *ingest, const char *id, const char *tree, int dir, struct nacre_error *err);
 /* Files of a node in the stage. */
 int nc_ingest_describe(int dir, const char *id, const char *parent, const struct nc_config *config, uint64_t size,
 		       struct nacre_error *err);

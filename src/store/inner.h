@@ -157,6 +157,8 @@ int nc_name_normal(const char *text, char *ret, struct nacre_error *err);
 int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_target *ret, struct nacre_error *err);
 /* The bytes of a name's file. */
 int nc_name_text(const struct nc_name_target *target, char **ret, size_t *ret_len, struct nacre_error *err);
+/* The path of the name's file below names/, appended. */
+int nc_name_path(const char *full, struct nc_buf *ret, struct nacre_error *err);
 /* Rename dir/file, synced, to where the name's file belongs. The names lock is held. */
 int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, struct nacre_error *err);
 /* Remove a name's file and directories that are then empty. 1: there was one. The names lock is held. */

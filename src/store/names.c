@@ -112,6 +112,13 @@ static int place_of(const char *full, struct place *ret, struct nacre_error *err
 	return 0;
 }
 
+int nc_name_path(const char *full, struct nc_buf *ret, struct nacre_error *err)
+{
+	struct place place;
+	int code = place_of(full, &place, err);
+	return code < 0 ? code : nc_buf_addf(ret, err, "%s/%s", place.dir, place.file);
+}
+
 static int open_place(struct nacre_store *store, const char *path)
 {
 	return store->names < 0 ? -ENOENT

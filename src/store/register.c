@@ -42,6 +42,7 @@ struct layer {
 	const struct nc_layer_in *in;
 	const char *parent;		/* NULL: none */
 	char id[NC_HEX_ID];
+	char built[NC_HEX_ID];		/* what it is built as: id, or another that takes the place of what id has */
 	int dir;			/* of the node, in the stage */
 	struct nc_tree *tree;
 	bool sealed;
@@ -228,7 +229,7 @@ static int settle_displaced(struct layer *layer, struct nacre_error *err)
 	if (code == 0 && renameat(layer->dir, rewritten, layer->dir, RECORD) < 0)
 		code = nc_fail(err, NACRE_E_IO, errno, "replace the record");
 	if (code == 0)
-		code = nc_replay_open(layer->ingest->store, layer->dir, layer->id, &layer->diff_id, &whole, err);
+		code = nc_replay_open(layer->ingest->store, layer->dir, layer->built, &layer->diff_id, &whole, err);
 	return code < 0 ? code : nc_reader_drain(whole, err);
 }
 
@@ -286,7 +287,7 @@ static int make_dir(struct layer *layer, struct nacre_error *err)
 {
 	struct nc_ingest *ingest = layer->ingest;
 	int code = nc_ingest_side(ingest, "graph", &ingest->nodes, err);
-	return code < 0 ? code : nc_dir_ensure(ingest->nodes, layer->id, &layer->dir, err);
+	return code < 0 ? code : nc_dir_ensure(ingest->nodes, layer->built, &layer->dir, err);
 }
 
 /* --- the blob --------------------------------------------------------------------------------------------------- */
@@ -340,14 +341,14 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 	int code = nc_ingest_tree(layer->ingest, layer->parent, below, err);
 	/* without a node a tree of that ID is rubbish, of a process that died */
 	if (code == 0)
-		code = driver->ops->has(driver, layer->id, err);
+		code = driver->ops->has(driver, layer->built, err);
 	if (code > 0)
-		code = driver->ops->remove(driver, layer->id, layer->ingest->stage->dir, err);
-	snprintf(work, sizeof work, "tree.%s", layer->id);
+		code = driver->ops->remove(driver, layer->built, layer->ingest->stage->dir, err);
+	snprintf(work, sizeof work, "tree.%s", layer->built);
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
 	if (code == 0)
-		code = driver->ops->begin(driver, layer->id, *below ? below : NULL, *ret_work, &hook, &layer->tree,
+		code = driver->ops->begin(driver, layer->built, *below ? below : NULL, *ret_work, &hook, &layer->tree,
 					  err);
 	return code;
 }
@@ -382,7 +383,7 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 	return code < 0 ? code : describe_layer(layer, err);
 }
 
-/* As if it had never come. */
+/* As if it had never come; after an exchange that is what was there before. */
 static void undo(struct layer *layer)
 {
 	struct nc_ingest *ingest = layer->ingest;
@@ -390,9 +391,9 @@ static void undo(struct layer *layer)
 	nc_tree_abort(layer->tree);
 	layer->tree = NULL;
 	if (layer->sealed)
-		driver->ops->remove(driver, layer->id, ingest->stage->dir, NULL);
+		driver->ops->remove(driver, layer->built, ingest->stage->dir, NULL);
 	if (ingest->nodes >= 0)
-		nc_tree_remove(ingest->nodes, layer->id, NULL);
+		nc_tree_remove(ingest->nodes, layer->built, NULL);
 }
 
 /* --- one that is there, or not to be known yet ------------------------------------------------------------------ */
@@ -478,6 +479,8 @@ static int check_request(struct layer *layer, const struct nc_reader *stream, st
 	if (!layer->parent)
 		return 0;
 	int code = nc_ingest_has(layer->ingest, layer->parent, err);
+	if (code == 0 && nc_ingest_held(layer->ingest, layer->parent)->state == NC_HELD_DAMAGED)
+		return nc_fail(err, NACRE_E_CORRUPT, 0, "its parent %.12s is damaged", layer->parent);
 	return code == 0 ? nc_fail(err, NACRE_E_NOTFOUND, 0, "there is no parent %s", layer->parent)
 			 : code < 0 ? code : 0;
 }
@@ -487,6 +490,28 @@ static void tell(const struct layer *layer, enum nacre_event event)
 	const struct nacre_progress *progress = layer->in->progress;
 	if (progress && progress->event)
 		progress->event(progress->ctx, event, layer->id, "loading layer", layer->blob_size, layer->blob_size);
+}
+
+/* The layer is there, and damaged: it is built beside what is there, as any other, and then takes its place. */
+static int mend(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	struct nc_ingest *ingest = layer->ingest;
+	NC_AUTO_FREE char *text = NULL;
+	char got[NC_DIGEST_TEXT];
+	if (!*stream)
+		return nc_fail(err, NACRE_E_EXISTS, 0, "node %s is there already, with a layer", layer->id);
+	int code = nc_id_random(layer->built, err);
+	if (code == 0)
+		code = bring(layer, stream, err);
+	if (code == 0 && nc_node_file(ingest->store, layer->id, "diffid", NC_DIGEST_TEXT, &text, NULL, NULL) == 0 &&
+	    strncmp(text, "sha256:", 7) == 0 && strcmp(text, nc_digest_text(&layer->diff_id, got)) != 0)
+		code = nc_fail(err, NACRE_E_EXISTS, 0, "node %s is there already, with other content", layer->id);
+	if (code == 0)
+		code = nc_ingest_exchange(ingest, layer->id, layer->built, layer->dir, err);
+	undo(layer);
+	if (code == 0)
+		nc_ingest_held(ingest, layer->id)->state = NC_HELD_THERE;
+	return code < 0 ? code : nc_lock_id(ingest->locks, layer->id, NC_LOCK_SHARED, true, err);
 }
 
 static int bring_node(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
@@ -519,7 +544,11 @@ static int take_in(struct layer *layer, struct nc_reader **stream, int *fd, stru
 	if (code != 0)
 		return code < 0 ? code : compare(layer, stream, err);
 	tell(layer, NACRE_EVENT_START);
-	code = bring_node(layer, stream, err);
+	memcpy(layer->built, layer->id, NC_HEX_ID);
+	if (nc_ingest_held(layer->ingest, layer->id)->state == NC_HELD_DAMAGED)
+		code = mend(layer, stream, err);
+	else
+		code = bring_node(layer, stream, err);
 	if (code == 0)
 		tell(layer, NACRE_EVENT_DONE);
 	return code;

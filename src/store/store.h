@@ -35,6 +35,7 @@
  *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
  *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
  *   holds/<session>                {"owner":…,"pid":…,"start":…,"boot":…,"namespace":…,"ids":[…]}
+ *   aside/<random>/{item,from}     what a repair set aside, and the path that it had
  *   nacre.left-out                 names of such a root that could not be taken over
  *   mnt/<id>/                      mount points of mounts without a directory
  *   writable/<id>/                 writable layers (writable.h)
@@ -73,10 +74,13 @@ struct nc_ingest;
 int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct nacre_error *err);
 /* Waiting for what another process is bringing ends with NACRE_E_CANCELLED when *cancel (may be NULL) is not 0. */
 void nc_ingest_watch(struct nc_ingest *ingest, const volatile int *cancel);
+/* Layers that are there are read, and those that are damaged count as missing and are mended. */
+void nc_ingest_thorough(struct nc_ingest *ingest);
 void nc_ingest_free(struct nc_ingest *ingest);	/* aborts what was not committed */
 NC_DEFINE_CLEANUP(nc_ingest_auto, struct nc_ingest *, nc_ingest_free)
 
-/* Whether a layer must be brought. Takes the lock of its ID for as long as the ingest lives, so the answer stays
+/* Whether a layer must be brought: also when it is there and its tree or its record is missing. Then it is mended by
+ * nc_ingest_layer, at once and without the commit. Takes the lock of its ID for as long as the ingest lives, so the answer stays
  * true: 1 the layer is there (and cannot be removed now), 0 it is not (and nobody else is bringing it; waits for
  * whoever is). Call for each layer of an image, lowest first. */
 int nc_ingest_has(struct nc_ingest *ingest, const char *chain_id, struct nacre_error *err);

@@ -245,7 +245,8 @@ int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_co
 	int code = nc_options_take(given, ret, sizeof *ret, err);
 	if (code < 0)
 		return code;
-	if (ret->compression > NACRE_COMPRESSION_ZSTD || ret->blobs > NACRE_BLOBS_DROP)
+	if (ret->compression > NACRE_COMPRESSION_ZSTD || ret->blobs > NACRE_BLOBS_DROP ||
+	    ret->repair > NACRE_REPAIR_ONLY)
 		return nc_fail(err, NACRE_E_INVALID, 0, "the options hold a value that has no meaning");
 	return 0;
 }
@@ -271,7 +272,7 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 {
 	const struct nc_sink_wish wish = {
 		.store = store, .tag = place->rest, .compression = options->compression, .blobs = options->blobs,
-		.cancel = options->progress.cancel,
+		.cancel = options->progress.cancel, .repair = options->repair,
 	};
 	switch (place->transport) {
 	case NC_DOCKER_ARCHIVE:
@@ -363,7 +364,7 @@ static int load(struct nacre_store *store, const char *path, const struct nacre_
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
 	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
 	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs,
-						.cancel = options->progress.cancel };
+						.cancel = options->progress.cancel, .repair = options->repair };
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)

@@ -23,6 +23,7 @@ struct graph_sink {
 	struct nc_sink base;
 	struct nacre_store *store;
 	bool keep_blobs;
+	bool mend_only;			/* nothing comes but what mends layers that are there */
 	struct nc_ingest *ingest;
 	struct expected *expected;
 	size_t expected_count, expected_room;
@@ -124,7 +125,7 @@ static int by_depth(const void *a, const void *b)
 
 static int lock_expected(struct graph_sink *self, struct nacre_error *err)
 {
-	if (!self->expected_count)
+	if (!self->expected_count || self->mend_only)
 		return 0;
 	qsort(self->expected, self->expected_count, sizeof *self->expected, by_depth);
 	for (size_t i = 0; i < self->expected_count; i++) {
@@ -145,6 +146,12 @@ static int graph_begin(struct nc_sink *sink, const struct nc_offer *offer, struc
 	return code < 0 ? code : start_chain(self, offer, err);
 }
 
+static bool is_passed_over(const struct graph_sink *self, const char *id)
+{
+	struct nacre_node node;
+	return self->mend_only && nacre_node_get(self->store, id, &node, NULL) == NACRE_E_NOTFOUND;
+}
+
 static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err)
 {
 	struct graph_sink *self = (struct graph_sink *)sink;
@@ -152,13 +159,13 @@ static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err
 	if (self->offer->v1_id) {
 		/* an ID is a claim: what is there under it has to be compared */
 		node_id(self, layer, id);
-		return nc_map_get(self->kept, id, NC_HEX_ID - 1) != NULL;
+		return self->mend_only || nc_map_get(self->kept, id, NC_HEX_ID - 1) != NULL;
 	}
 	int code = extend_chain(self, err);
 	if (code < 0 || layer >= self->known)
 		return code;
 	node_id(self, layer, id);
-	return nc_ingest_has(self->ingest, id, err);
+	return is_passed_over(self, id) ? 1 : nc_ingest_has(self->ingest, id, err);
 }
 
 static int bring(struct graph_sink *self, size_t i, struct nc_reader *blob, struct nc_digest *ret_diff_id,
@@ -234,7 +241,7 @@ static int graph_layer(struct nc_sink *sink, size_t layer, struct nc_reader *blo
 static int end_kept(struct graph_sink *self, const char *const *names, struct nacre_copied_image *ret,
 		    struct nacre_error *err)
 {
-	for (; *names; names++) {
+	for (; *names && !self->mend_only; names++) {
 		int code = nc_ingest_name(self->ingest, *names, self->offer->v1_id, NULL, err);
 		if (code < 0)
 			return code;
@@ -258,8 +265,9 @@ static int graph_end(struct nc_sink *sink, const char *const *names, struct nacr
 	};
 	char id[NC_HEX_ID];
 	struct nc_digest config, manifest;
-	int code = nc_ingest_image(self->ingest, &in, id, err);
-	if (code >= 0)
+	int code = self->mend_only ? nc_digest_of(offer->config, offer->config_len, &config, err)
+				   : nc_ingest_image(self->ingest, &in, id, err);
+	if (code >= 0 && !self->mend_only)
 		code = nc_digest_from_hex_id(id, &config, err);
 	if (code >= 0 && offer->manifest)
 		code = nc_digest_of(offer->manifest, offer->manifest_len, &manifest, err);
@@ -304,6 +312,9 @@ int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, st
 	if (code < 0)
 		return code;
 	nc_ingest_watch(self->ingest, wish->cancel);
+	self->mend_only = wish->repair == NACRE_REPAIR_ONLY;
+	if (wish->repair != NACRE_REPAIR_MISSING)
+		nc_ingest_thorough(self->ingest);
 	*ret = NC_GIVE(sink);
 	return 0;
 }

@@ -51,6 +51,7 @@ struct nc_sink_wish {
 	enum nacre_compression compression;
 	enum nacre_blobs blobs;
 	const volatile int *cancel;	/* graph: ends waits; may be NULL */
+	enum nacre_repair repair;	/* graph */
 };
 
 int nc_docker_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret,

@@ -34,8 +34,8 @@ import tree  # noqa: E402
 LIMIT = 60  # seconds for any single step
 Image = collections.namedtuple('Image', 'id archive layers listing')
 # loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
-# writable: names of writable layers before and after
-Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable', defaults=[((), ())])
+# writable: names of writable layers before and after; damaged: IDs of images that are damaged before
+Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable damaged', defaults=[((), ()), ()])
 
 
 class Wrong(Exception):
@@ -102,6 +102,17 @@ def write_into(store, mount_point):
     store('umount', mount_point)
 
 
+def damage(store, mount_point):
+    """One layer of app:1 loses its tree; in another's a file has other content, and a third has no record."""
+    base, top = (layer['chain_id'] for layer in json.loads(store('inspect', 'app:1').stdout)[0]['layers'])
+    tree_of = {id: store('graph', 'path', id).stdout.decode().strip() for id in (base, top)}
+    shutil.rmtree(tree_of[base].removesuffix('/diff'))
+    with open(os.path.join(tree_of[top], 'etc/new'), 'w') as f:
+        f.write('NEW')
+    other = json.loads(store('inspect', 'other:1').stdout)[0]['layers'][0]['chain_id']
+    os.unlink(os.path.join(store.root, 'graph', other, 'tar-data.json.gz'))
+
+
 def make_committed(work, store, app):
     """The image that a commit makes: its digests by an undisturbed run, its tree by what was written into the layer."""
     mount_point = os.path.join(work, 'committed')
@@ -135,6 +146,8 @@ def scenarios(images, driver):
                  {**both, 'app:2': committed.id}, (('work',), ('work',))),
         Scenario('rm', ['app', 'other'], [['create', 'app:1', 'work'], write_into], ['rm', 'work'], both, both, (('work',), ())),
         Scenario('migrate', ['app', 'other'], [], ['migrate', '-q', '--driver', 'vfs' if driver != 'vfs' else 'overlay'], both, both),
+        Scenario('repair', ['app', 'other'], [damage], ['check', '-q', '--repair', '--from', 'docker-archive:' + app.archive, '--from',
+                                                        'docker-archive:' + other.archive], both, both, ((), ()), (app.id, other.id)),
         Scenario('untag', ['app', 'other'], [['tag', 'app:1', 'app:2']], ['untag', 'app:2'], {**both, 'app:2': app.id}, both),
     ]
 
@@ -185,7 +198,7 @@ def judge(store, images, scenario, done, mount_point):
     if done and scenario.name == 'rmi' and ids != must:
         raise Wrong(f'images are still there: {ids - must}')
     for image in images.values():
-        if image.id in ids:
+        if image.id in ids and (done or image.id not in scenario.damaged):
             judge_image(store, image, mount_point)
 
 

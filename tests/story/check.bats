@@ -10,9 +10,6 @@ kinds() {
 
 finds() { # KIND…: these and no others
 	is "$(kinds)" "$(printf '%s\n' "$@" | sort | tr '\n' ' ')"
-	run nacre check -q
-	is "$status" 65
-	is "$output" ""
 }
 
 sound() {
@@ -20,13 +17,14 @@ sound() {
 	[ "$status" = 0 ] || { echo "$output"; return 1; }
 }
 
-# The store with app:1 in it; $image, $top and $base are the directories of its nodes.
+# The store with app:1 in it, and a copy of it, pristine; $image, $top and $base are the directories of its nodes.
 fill() {
 	[ -e app.tar ] || make_app app.tar
 	nacre load -q -i app.tar >/dev/null
 	image=$NACRE_ROOT/graph/$(nacre inspect app:1 | jq -r '.[0].id[7:]')
 	top=$NACRE_ROOT/graph/$(nacre inspect app:1 | jq -r '.[0].layers[1].chain_id')
 	base=$NACRE_ROOT/graph/$(nacre inspect app:1 | jq -r '.[0].layers[0].chain_id')
+	[ -e pristine ] || cp -a "$NACRE_ROOT" pristine
 }
 
 # damaged KIND COMMAND…: a store that COMMAND damages has this finding alone
@@ -34,8 +32,7 @@ damaged() {
 	local kind=$1
 	shift
 	rm -rf "$NACRE_ROOT"
-	fill
-	sound
+	cp -a pristine "$NACRE_ROOT"
 	"$@"
 	finds $kind
 }
@@ -49,6 +46,11 @@ put() { # TEXT FILE
 	fill
 	sound
 	has "$output" "Sound: 3 nodes, 1 names"
+	put x "$top/tarsize"
+	run nacre check -q
+	is "$status" 65
+	is "$output" ""
+	nacre check --repair -q
 	nacre rmi app:1 >/dev/null
 	sound
 }
@@ -154,4 +156,166 @@ put() { # TEXT FILE
 	done
 	wait
 	sound
+}
+
+# full_finds KIND PATTERN: a full check finds this alone, and says it so; a quick one nothing
+full_finds() {
+	sound
+	run --separate-stderr nacre check --full --progress none --json
+	is "$status" 65
+	is "$(jq -r '[.findings[].kind] | unique | join(" ")' <<<"$output")" "$1"
+	has "$(jq -r '.findings[] | "/\(.path) \(.text)"' <<<"$output")" "$2"
+}
+
+whole() {
+	run --separate-stderr nacre check --full --progress none
+	[ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
+# What the image shows, with all that a tree has.
+tree_print() {
+	nacre ls -R --json app:1:/ | jq -S 'map(del(.links))'
+	nacre cat app:1:/etc/motd
+}
+
+@test "what only a full check sees in a tree is mended out of the tree itself" {
+	need_root
+	local tree command
+	for NACRE_DRIVER in overlay vfs; do
+		export NACRE_DRIVER
+		nacre info --json | jq -e --arg d $NACRE_DRIVER '.drivers[] | select(.name == $d) | .works' >/dev/null || continue
+		rm -rf "$NACRE_ROOT"
+		fill
+		whole
+		tree_print >before
+		while IFS='|' read -r command words; do
+			tree=$(nacre graph path "${top##*/}")
+			eval "$command"
+			full_finds tree-damaged "$words"
+			run nacre check --full --repair --progress none
+			is "$status" 0
+			has "$output" "repaired: tree-damaged: "
+			whole
+			tree_print | diff before -
+		done <<-'DONE'
+			chmod 600 "$tree/etc/motd"|/etc/motd its mode
+			chown 5:7 "$tree/etc/new"|/etc/new its owner
+			touch -d 2001-01-01 "$tree/etc/motd"|/etc/motd its time
+			setfattr -n user.some -v thing "$tree/etc/motd"|/etc/motd its attributes
+			touch -r "$tree/etc" ref; touch "$tree/etc/stray"; touch -r ref "$tree/etc"|/etc/stray it is no part
+			mkdir -m 755 "$tree/dir"|/dir it is no part
+		DONE
+		is_clean
+	done
+}
+
+@test "contents that are damaged need a source" {
+	local tree
+	fill
+	tree_print >before
+	for command in 'printf CHANGED >"$tree/etc/motd"' 'truncate -s 3 "$tree/etc/motd"' 'rm "$tree/etc/motd"' \
+		'rm "$tree/etc/motd"; mkdir "$tree/etc/motd"' 'truncate -s 50 "$top/tar-data.json.gz"'; do
+		tree=$(nacre graph path "${top##*/}")
+		eval "$command"
+		full_finds content-damaged "${top##*/}"
+		run nacre check --full --repair --progress none
+		is "$status" 65
+		has "$output" "give --from"
+		nacre load -q -i app.tar >/dev/null	# which reads nothing that is there
+		run nacre check --full --progress none
+		is "$status" 65
+		run nacre check --repair --from docker-archive:app.tar --progress none
+		is "$status" 0
+		whole
+		tree_print | diff before -
+	done
+	printf CHANGED >"$(nacre graph path "${top##*/}")/etc/motd"
+	nacre load -q --repair -i app.tar >/dev/null
+	whole
+	tree_print | diff before -
+	is "$(nacre inspect app:1 | jq -r '.[0].id[7:]')" "${image##*/}"
+	is_clean
+}
+
+@test "a source mends layers of what is there, and brings nothing else" {
+	local tree
+	fill
+	make_image docker other.tar --name other:1 --dir etc --file etc/motd=hello
+	nacre load -q -i other.tar >/dev/null
+	nacre save --format oci-dir -o both app:1 other:1
+	nacre rmi other:1 >/dev/null
+	nacre tag app:1 app:2
+	store_print | grep -v "${top##*/}" >before
+	tree=$(nacre graph path "${top##*/}")
+	rm -r "${tree%/diff}"
+	run nacre check --repair --from oci:both --progress none
+	is "$status" 0
+	whole
+	is "$(nacre images -q | sort -u | grep -c '')" 1
+	store_print | grep -v "${top##*/}" | diff before -
+	# the wrong source changes nothing
+	tree=$(nacre graph path "${top##*/}")
+	rm -r "${tree%/diff}"
+	run --separate-stderr nacre check --repair --from docker-archive:other.tar --progress none
+	is "$status" 65
+	has "$output" tree-missing
+	run --separate-stderr nacre check --repair --from docker-archive:none.tar --progress none
+	has "$stderr" none.tar
+	fails 64 nacre check --from oci:both
+}
+
+@test "a kept blob mends its layer, and is checked itself" {
+	local tree blob
+	fill
+	nacre save --format oci-dir --compression gzip -o packed app:1
+	rm -rf "$NACRE_ROOT"
+	nacre load -q -i packed >/dev/null
+	tree_print >before
+	whole
+	has "$output" "2 blobs"
+	tree=$(nacre graph path "${base##*/}")
+	rm -r "${tree%/diff}"
+	run nacre check --repair --progress none
+	is "$status" 0
+	tree_print | diff before -
+	blob=$(find "$NACRE_ROOT/blobs" -type f | head -1)
+	printf x >>"$blob"
+	full_finds blob-damaged "blobs/sha256/${blob##*/}"
+	run nacre check --full --repair --progress none
+	is "$status" 0
+	has "$output" "set aside: blob-damaged: "
+	has "$output" "1 files lie in aside/"
+	is "$(cat "$NACRE_ROOT"/aside/*/from)" "blobs/sha256/${blob##*/}"
+	mv "$NACRE_ROOT"/aside/*/item "$NACRE_ROOT/$(cat "$NACRE_ROOT"/aside/*/from)"
+	full_finds blob-damaged "blobs/sha256/${blob##*/}"
+}
+
+@test "what is proved by something else is written again" {
+	fill
+	store_print >before
+	for command in 'put { "$top/json"' 'rm "$image/json"' 'rm "$base/diffid"' 'put x "$top/tarsize"' 'rm "$base/layersize"' \
+		'sed -i "s/${top##*/}/${base##*/}/" "$image/json"' 'rm "$NACRE_ROOT/catalog.db"' 'put garbage "$NACRE_ROOT/catalog.db"' \
+		'sed -i "s/\"created\"/\"parent\":\"${top##*/}\",\"created\"/" "$base/json"' \
+		'mkdir "$NACRE_ROOT/graph/_tmp/$(printf "%032d" 7)"' 'put x "$NACRE_ROOT/blobs/sha256/$(printf "%064d" 7)"'; do
+		eval "$command"
+		run nacre check --repair --progress none
+		[ "$status" = 0 ] || { echo "$command: $output"; return 1; }
+		whole
+		store_print | diff before - || { echo "$command"; return 1; }
+	done
+	is_clean
+}
+
+@test "names that mean nothing are set aside, and can be put back" {
+	fill
+	cp "$NACRE_ROOT/names/docker.io/library/app/_tags/1" name
+	put '{' "$NACRE_ROOT/names/docker.io/library/app/_tags/1"
+	run nacre check --repair
+	is "$status" 0
+	has "$output" "set aside: name-damaged: "
+	is "$(nacre images --json | jq '.[0].names | length')" 0
+	is "$(cat "$NACRE_ROOT"/aside/*/from)" names/docker.io/library/app/_tags/1
+	cp name "$NACRE_ROOT/$(cat "$NACRE_ROOT"/aside/*/from)"
+	nacre check --rebuild >/dev/null
+	is "$(nacre images --json | jq -r '.[0].repo_tags[]')" app:1
 }

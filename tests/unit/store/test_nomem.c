@@ -360,6 +360,9 @@ static void make_old(struct fixture *fixture, char ids[2][NC_HEX_ID])
 		assert_done(register_bytes(fixture->store, &options, tar.data, tar.len, NULL));
 		assert_done(nc_buf_addf(&path, &err, "graph/%s/diffid", ids[i]));
 		assert_int_equal(unlinkat(root, path.data, 0), 0);
+		nc_buf_clear(&path);
+		assert_done(nc_buf_addf(&path, &err, "graph/%s/tarsize", ids[i]));
+		assert_int_equal(unlinkat(root, path.data, 0), 0);
 	}
 	NC_AUTO_BUF struct nc_buf record = NC_BUF_INIT(1000);
 	assert_done(nc_buf_addf(&record, &err, "graph/%s/tar-data.json.gz", ids[1]));

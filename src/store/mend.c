@@ -1,0 +1,161 @@
+/* A damaged layer, and the one that takes its place. The order:
+ *
+ *	the new tree and record are built in a stage, under an ID of their own that the stage names: whoever finds the
+ *	stage dead removes the tree of that ID, whichever it is
+ *	what came has the layer's diff ID
+ *	syncfs
+ *	the driver exchanges the trees (one rename): from here on the layer has the new one
+ *	record, diff ID and sizes are renamed over the old ones; they go with either tree
+ *	syncfs; the catalog learns; the old tree goes with the stage
+ *
+ * While the layer is mounted, by itself or below another, it stays as it is: the mount would lose its files. */
+#include "store/ingest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- is it damaged? --------------------------------------------------------------------------------------------- */
+
+static bool has_file(int dir, const char *name)
+{
+	struct stat st;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whether the files of a node are those of a layer that nacre brought, and nothing is missing. */
+static bool is_whole(struct nacre_store *store, int node)
+{
+	return has_file(node, "diffid") && has_file(node, "tarsize") &&
+	       (store->driver->ops->tar || has_file(node, "tar-data.json.gz"));
+}
+
+int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
+{
+	struct nacre_store *store = ingest->store;
+	NC_AUTO_FD int node = -1;
+	struct nacre_error why = { 0 };
+	/* what is no directory, or has no layer, is not ours to mend */
+	if (nc_node_open(store, id, &node, NULL) < 0 || (!has_file(node, "diffid") && !has_file(node, "tarsize")))
+		return 1;
+	int there = store->driver->ops->has(store->driver, id, err);
+	if (there < 0)
+		return there;
+	if (!there || !is_whole(store, node))
+		return 0;
+	int code = ingest->thorough ? nacre_layer_verify(store, id, &why) : 0;
+	if (code == NACRE_E_NOMEM || code == NACRE_E_CANCELLED)
+		return nc_fail(err, code, why.sys, "%s", why.msg);
+	return code == 0;
+}
+
+/* --- is it in use? ---------------------------------------------------------------------------------------------- */
+
+struct search {
+	struct nacre_store *store;
+	const char *id;
+	char path[200];			/* "" when it is mounted nowhere */
+};
+
+static int match_mount(void *ctx, const char *mounted, const char *path)
+{
+	struct search *search = ctx;
+	char at[NC_HEX_ID];
+	memcpy(at, mounted, NC_HEX_ID);
+	for (int depth = 0; *at && depth < NC_DEPTH_MAX; depth++) {
+		NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+		if (strcmp(at, search->id) == 0) {
+			snprintf(search->path, sizeof search->path, "%.190s", path);
+			return -1;
+		}
+		if (nc_node_read_brief(search->store->graph, at, &facts, NULL) < 0)
+			return 0;
+		memcpy(at, facts.parent, NC_HEX_ID);
+	}
+	return 0;
+}
+
+static int check_unmounted(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	struct search search = { .store = store, .id = id };
+	int code = nacre_mounts_each(store, match_mount, &search, err);
+	if (*search.path)
+		return nc_fail(err, NACRE_E_INUSE, 0, "it is damaged, and cannot be mended while it is mounted at '%s'",
+			       search.path);
+	return code;
+}
+
+/* --- taking its place ------------------------------------------------------------------------------------------- */
+
+static int sync_all(struct nc_ingest *ingest, struct nacre_error *err)
+{
+	if (!ingest->store->durable || syncfs(ingest->sync) == 0)
+		return 0;
+	int code = nc_fail(err, NACRE_E_IO, errno, "sync the file system");
+	atomic_store(&ingest->store->broken, true);
+	return code;
+}
+
+static int exchange(struct nc_ingest *ingest, const char *id, const char *tree, struct nacre_error *err)
+{
+	struct nc_driver *driver = ingest->store->driver;
+	if (!driver->ops->exchange)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "driver %s cannot mend layers", driver->ops->name);
+	int code = nc_lock_whole(ingest->locks, NC_LOCK_MOUNTS, NC_LOCK_EXCLUSIVE, true, err);
+	if (code == 0)
+		code = check_unmounted(ingest->store, id, err);
+	if (code == 0)
+		code = driver->ops->exchange(driver, tree, id, err);
+	nc_unlock_whole(ingest->locks, NC_LOCK_MOUNTS);
+	return code;
+}
+
+static bool describes(struct nacre_store *store, const char *id)
+{
+	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
+	return nc_node_read_brief(store->graph, id, &facts, NULL) == 0;
+}
+
+/* The description stays where it can be read: it may be another than ours. */
+static int put_files(struct nacre_store *store, const char *id, int dir, struct nacre_error *err)
+{
+	static const char *const files[] = { "tar-data.json.gz", "diffid", "tarsize", "layersize", "json" };
+	NC_AUTO_FD int node = -1;
+	int code = nc_node_open(store, id, &node, err);
+	for (size_t i = 0; code == 0 && i < sizeof files / sizeof *files; i++) {
+		if (!has_file(dir, files[i]) || (strcmp(files[i], "json") == 0 && describes(store, id)))
+			continue;
+		if (renameat(dir, files[i], node, files[i]) < 0)
+			code = nc_fail(err, NACRE_E_IO, errno, "replace '%s'", files[i]);
+	}
+	return code;
+}
+
+static int learn(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_PLAN struct nc_plan plan = { 0 };
+	int code = nc_plan_add_node(&plan, id, err);
+	if (code == 0)
+		code = nc_catalog_hold(ingest->store, ingest->locks, err);
+	if (code == 0)
+		code = nc_catalog_learn(ingest->store, &plan, err);
+	nc_catalog_let_go(ingest->locks);
+	return code;
+}
+
+int nc_ingest_exchange(struct nc_ingest *ingest, const char *id, const char *tree, int dir, struct nacre_error *err)
+{
+	int code = check_unmounted(ingest->store, id, err);
+	if (code == 0)
+		code = sync_all(ingest, err);
+	if (code == 0)
+		code = exchange(ingest, id, tree, err);
+	if (code == 0)
+		code = put_files(ingest->store, id, dir, err);
+	if (code == 0)
+		code = sync_all(ingest, err);
+	return code < 0 ? code : learn(ingest, id, err);
+}
