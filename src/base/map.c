@@ -32,8 +32,9 @@ static void make_hash_key(void)
 	}
 }
 
-static uint64_t hash_of(const void *key, size_t len)
+uint64_t nc_map_hash(const void *key, size_t len)
 {
+	pthread_once(&hash_key_once, make_hash_key);
 	const unsigned char *byte = key;
 	uint64_t h = hash_key ^ len;
 	for (size_t i = 0; i < len; i++) {
@@ -47,7 +48,6 @@ static uint64_t hash_of(const void *key, size_t len)
 
 struct nc_map *nc_map_new(void)
 {
-	pthread_once(&hash_key_once, make_hash_key);
 	return nc_zalloc(sizeof(struct nc_map));
 }
 
@@ -94,7 +94,7 @@ int nc_map_set(struct nc_map *map, const void *key, size_t len, void *value, voi
 		if (code < 0)
 			return code;
 	}
-	uint64_t hash = hash_of(key, len);
+	uint64_t hash = nc_map_hash(key, len);
 	struct slot *slot = find(map, key, len, hash);
 	void *old = NULL;
 	if (slot->key) {
@@ -116,14 +116,14 @@ void *nc_map_get(const struct nc_map *map, const void *key, size_t len)
 {
 	if (!map->count)
 		return NULL;
-	return find(map, key, len, hash_of(key, len))->value;
+	return find(map, key, len, nc_map_hash(key, len))->value;
 }
 
 void *nc_map_take(struct nc_map *map, const void *key, size_t len)
 {
 	if (!map->count)
 		return NULL;
-	struct slot *slot = find(map, key, len, hash_of(key, len));
+	struct slot *slot = find(map, key, len, nc_map_hash(key, len));
 	if (!slot->key)
 		return NULL;
 	void *value = slot->value;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct nc_map;
 
@@ -22,6 +23,8 @@ int nc_map_set(struct nc_map *map, const void *key, size_t len, void *value, voi
 void *nc_map_get(const struct nc_map *map, const void *key, size_t len);
 /* Removes the key and returns its value, or NULL. */
 void *nc_map_take(struct nc_map *map, const void *key, size_t len);
+/* The hash that it sorts keys by, for tables of another kind. */
+uint64_t nc_map_hash(const void *key, size_t len);
 size_t nc_map_count(const struct nc_map *map);
 /* Calls fn for each pair, in no particular order, until it returns something other than 0, and returns that.
  * The map must not change meanwhile. */

@@ -7,6 +7,13 @@
 const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_btrfs_driver, &nc_vfs_driver,
 						    &nc_aufs_driver, &nc_memory_driver, NULL };
 
+int nc_driver_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
+{
+	if (!driver->ops->where)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "the %s driver keeps no directories", driver->ops->name);
+	return driver->ops->where(driver, id, ret, err);
+}
+
 const struct nc_driver_ops *nc_driver_find(const char *name)
 {
 	for (size_t i = 0; nc_drivers[i]; i++)

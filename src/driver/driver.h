@@ -87,6 +87,8 @@ struct nc_driver_ops {
 	 * the rest, and puts the archive together out of that and content. */
 	int (*tar)(struct nc_driver *driver, const char *id, struct nc_reader **ret, uint64_t *ret_size,
 		   struct nacre_error *err);
+	/* Bytes of file content in layer id, as seal told them. There where tar is. */
+	int (*size)(struct nc_driver *driver, const char *id, uint64_t *ret, struct nacre_error *err);
 	/* The merged tree of id and its parents, without mounting. */
 	int (*view)(struct nc_driver *driver, const char *id, struct nc_view **ret, struct nacre_error *err);
 	/* Mounts that tree read-only at target (a directory, O_PATH), nosuid off, in the caller's mount namespace. */
@@ -125,6 +127,9 @@ struct nc_driver_ops {
 struct nc_driver {
 	const struct nc_driver_ops *ops;
 };
+
+/* where, for any driver: NACRE_E_UNSUPPORTED when it keeps no directories. */
+int nc_driver_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err);
 
 /* A layer being written. */
 struct nc_tree_ops {

@@ -1,4 +1,4 @@
-/* Files of a node that follow from others: its description, from what its ID proves; its sizes, from its record; its diff
+/* Files of a node that follow from others: its description, from what its ID proves; its sizes, from its record or tar; its diff
  * ID, from its archive. Nothing is written that is not proved. */
 #include "image/config.h"
 #include "store/check.h"
@@ -157,7 +157,7 @@ int nc_check_measure(struct nc_check *check, const char *id, struct nacre_error 
 			code = find_diff_id(check, node, &facts, err);
 	}
 	if (code == 0)
-		code = nc_record_measure(node, &content, &flat, err);
+		code = nc_layer_measure(check->store, node, id, &content, &flat, err);
 	if (code == 0)
 		code = put_number(check, id, "tarsize", flat, err);
 	return code < 0 ? code : put_number(check, id, "layersize", content, err);

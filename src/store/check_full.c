@@ -31,7 +31,7 @@ static int flawed(struct content *content, enum nc_flaw flaw, const char *path, 
 	content->flaws++;
 	if (!content->report)
 		return 0;
-	int code = driver->ops->where(driver, content->id, &where, NULL);
+	int code = nc_driver_where(driver, content->id, &where, NULL);
 	if (code < 0)
 		nc_buf_clear(&where);
 	code = path ? nc_buf_addf(&where, err, "/%s", path) : 0;

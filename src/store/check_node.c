@@ -95,12 +95,10 @@ static bool is_record(int dir)
 
 static int look_at_record(struct look *look, struct nacre_error *err)
 {
-	bool known = *look->facts.diff_id;
+	bool known = *look->facts.diff_id, kept = look->check->store->driver->ops->tar;
 	int code = 0;
-	if (look->check->store->driver->ops->tar) {
-		/* the driver keeps the tar itself */
-	} else if (!has_file(look->dir, RECORD)) {
-		if (known)
+	if (!has_file(look->dir, RECORD)) {
+		if (known && !kept)
 			code = flawed(look, NC_FLAW_RECORD_MISSING, RECORD, err,
 				      "the layer's record is missing: its tar cannot be put together");
 	} else if (!is_record(look->dir)) {
@@ -120,7 +118,7 @@ static int tree_flaw(struct look *look, enum nc_flaw flaw, const char *text, str
 	look->flaws++;
 	if (!look->report)
 		return 0;
-	if (driver->ops->where(driver, look->id, &path, NULL) < 0)
+	if (nc_driver_where(driver, look->id, &path, NULL) < 0)
 		nc_buf_clear(&path);
 	return nc_check_find(look->check, flaw, look->id, nc_buf_text(&path), err, "%s", text);
 }

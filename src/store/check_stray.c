@@ -23,7 +23,7 @@ static int look_at_tree(struct nc_check *check, const char *id, bool report, str
 	int there = driver->ops->has(driver, id, err);
 	if (there <= 0 || !report)
 		return there;
-	if (driver->ops->where(driver, id, &path, NULL) < 0)
+	if (nc_driver_where(driver, id, &path, NULL) < 0)
 		nc_buf_clear(&path);
 	return nc_check_find(check, NC_FLAW_TREE_STRAY, id, nc_buf_text(&path), err, "a tree without a node");
 }

@@ -65,7 +65,7 @@ static int measure(struct nacre_store *store, const struct nc_node_facts *facts,
 	}
 	int code = nc_node_open(store, facts->id, &node, err);
 	if (code == 0)
-		code = nc_record_measure(node, ret, &flat, err);
+		code = nc_layer_measure(store, node, facts->id, ret, &flat, err);
 	if (code == NACRE_E_BADDATA)
 		code = nc_blame(err, NACRE_E_CORRUPT);
 	if (code != NACRE_E_NOTFOUND || !nc_node_exists(store, facts->id))

@@ -3,6 +3,7 @@
  *	nacre.migrate/plan		"FROM TO": written when the new driver's place was seen to hold no trees
  *	for each layer, parents first:
  *		its tar out of the old tree -> a new tree in a stage -> sealed; syncfs
+ *		(from a driver that keeps tars to one that does not: and a record into the node)
  *		its tar out of the new tree: the same?
  *		nacre.migrate/<id>	the digest of the tar: this one is moved
  *	nacre.json names the new driver: the commit
@@ -15,7 +16,7 @@
 #include "store/migrate.h"
 
 #include "io/path.h"
-#include "tar/reader.h"
+#include "store/fill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,7 @@ static int sweep_moved(void *ctx, const char *name, unsigned char type, struct n
 static void remove_places(int root, const char *driver)
 {
 	static const char *const places[][2] = {
+		{ "erofs", "erofs/empty" }, { "erofs", "erofs" },
 		{ "overlay", "overlay/l" }, { "overlay", "overlay/empty" }, { "overlay", "overlay" },
 		{ "vfs", "vfs/dir" }, { "vfs", "vfs" },
 		{ "btrfs", "btrfs/subvolumes" }, { "btrfs", "btrfs" },
@@ -276,31 +278,35 @@ static int source_digest(struct work *work, struct nacre_store *store, const str
 	return code;
 }
 
-static int put_item(struct nc_tree *tree, int event, const struct nc_tar_item *item, bool *in_tree,
-		    struct nacre_error *err)
+/* A record of the layer, in the stage, when the new driver needs one and the node has none. */
+static int begin_record(struct work *work, const struct nc_move *move, int stage, struct nc_record **ret,
+			struct nacre_error *err)
 {
-	if (event == NC_TAR_DATA && *in_tree)
-		return nc_tree_data(tree, item->bytes, item->len, item->at, err);
-	if (event != NC_TAR_ENTRY)
-		return nc_tree_framing(tree, item->bytes, item->len, err);
-	*in_tree = item->entry->type != NC_ENTRY_META;
-	int put = *in_tree ? nc_tree_entry(tree, item->entry, err) : 0;
-	return put < 0 ? nc_wrap(err, put, "'%s'", item->entry->name) : 0;
+	NC_AUTO_FD int node = -1;
+	if (work->to->tar || !work->store->driver->ops->tar)
+		return 0;
+	int code = nc_node_open(work->store, move->id, &node, err);
+	if (code < 0 || faccessat(node, NC_RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return code;
+	return nc_record_new(work->store, stage, ret, err);
 }
 
-static int fill_tree(struct nc_reader *flat, struct nc_tree *tree, struct nacre_error *err)
+/* It becomes a file of the node, whose driver does not ask for it before the move is done. */
+static int keep_record(struct work *work, const struct nc_move *move, int stage, struct nc_record *record,
+		       struct nacre_error *err)
 {
-	NC_CLEANUP(nc_tar_auto) struct nc_tar *tar = NULL;
-	struct nc_tar_item item;
-	bool in_tree = false;
-	int code = nc_tar_new(flat, &tar, err);
-	while (code == 0) {
-		int event = nc_tar_next(tar, &item, err);
-		if (event <= 0)
-			return event;
-		code = put_item(tree, event, &item, &in_tree, err);
-	}
-	return code;
+	NC_AUTO_FD int node = -1;
+	int code = nc_record_settle(record, err);
+	NC_AUTO_FD int file = code < 0 ? -1 : openat(stage, NC_RECORD, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (code >= 0)
+		code = file < 0 ? nc_fail(err, NACRE_E_IO, errno, "open the record") : 0;
+	if (code == 0)
+		code = nc_store_sync(work->store, file, "the record", err);
+	if (code == 0)
+		code = nc_node_open(work->store, move->id, &node, err);
+	if (code == 0 && renameat(stage, NC_RECORD, node, NC_RECORD) < 0)
+		code = nc_fail(err, NACRE_E_IO, errno, "name the record");
+	return code < 0 ? code : nc_store_sync(work->store, node, "a node", err);
 }
 
 /* A new tree out of the old one's tar. */
@@ -309,6 +315,8 @@ static int build(struct work *work, const struct nc_move *move, struct nc_digest
 	AUTO_SOURCE struct source source = { 0 };
 	NC_CLEANUP(nc_stage_auto) struct nc_stage *stage = NULL;
 	NC_CLEANUP(nc_tree_auto) struct nc_tree *tree = NULL;
+	NC_CLEANUP(nc_record_auto) struct nc_record *record = NULL;
+	struct nc_displaced hook = { .fn = NULL };
 	NC_AUTO_FD int dir = -1;
 	uint64_t size;
 	int code = nc_stage_new(work->store->stages, &stage, err);
@@ -317,12 +325,18 @@ static int build(struct work *work, const struct nc_move *move, struct nc_digest
 	if (code == 0)
 		code = source_open(work, work->store, move, "moving layer", &source, err);
 	if (code == 0)
-		code = work->to->begin(work->driver, move->id, move->below ? move->below->id : NULL, dir, NULL, &tree,
+		code = begin_record(work, move, stage->dir, &record, err);
+	if (code == 0 && record)
+		hook = nc_record_hook(record);
+	if (code == 0)
+		code = work->to->begin(work->driver, move->id, move->below ? move->below->id : NULL, dir, &hook, &tree,
 				       err);
 	if (code == 0)
-		code = fill_tree(source.reader, tree, err);
+		code = nc_fill_tree(source.reader, tree, record, err);
 	if (code == 0)
 		code = nc_tree_seal(&tree, &size, err);
+	if (code == 0 && record)
+		code = keep_record(work, move, stage->dir, record, err);
 	if (code == 0)
 		nc_hash_finish(source.hash, ret);
 	return code;

@@ -10,15 +10,13 @@
  *
  * Making it durable and visible is the commit's business. A layer whose ID nobody can know before its last byte (no
  * ID, no diff ID) is first copied to an unnamed file. */
-#include "store/displaced.h"
+#include "store/fill.h"
 #include "store/ingest.h"
 #include "store/intake.h"
 #include "store/replay.h"
 
 #include "image/config.h"
 #include "io/path.h"
-#include "tar/reader.h"
-#include "tar/split.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,13 +26,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Bytes of a layer's plain tar, and its members. */
-#define FLAT_MAX ((uint64_t)1 << 40)
-#define MEMBERS_MAX ((uint64_t)1 << 26)
-/* zlib's fastest: records are half zeros and shrink well even so. */
-#define RECORD_LEVEL 1
-#define RECORD "tar-data.json.gz"
 
 /* A layer on its way in. */
 struct layer {
@@ -46,9 +37,8 @@ struct layer {
 	int dir;			/* of the node, in the stage */
 	struct nc_tree *tree;
 	bool sealed;
-	struct nc_split *split;		/* NULL: the driver keeps the tar, and there is no record */
-	struct nc_displacements *displacements;
-	uint64_t members, size;		/* size: of the files' content */
+	struct nc_record *record;	/* NULL: the driver keeps the tar */
+	uint64_t size;			/* of the files' content */
 	struct nc_digest diff_id, blob;
 	uint64_t flat_size, blob_size;
 	enum nc_codec codec;
@@ -112,125 +102,14 @@ static int chain_finish(struct chain *chain, struct layer *layer, struct nacre_e
 		       nc_digest_text(&layer->diff_id, got), nc_digest_text(promised, want));
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------------- */
-
-/* What is the member at hand? */
-struct member {
-	bool in_tree;			/* the driver sees it */
-	bool by_name;			/* its content is found again in the tree */
-};
-
-static int take_entry(struct layer *layer, const struct nc_tar_item *item, struct member *ret,
-		      struct nacre_error *err)
-{
-	const struct nc_entry *entry = item->entry;
-	if (layer->members >= MEMBERS_MAX)
-		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %" PRIu64 " members", MEMBERS_MAX);
-	nc_displacements_at(layer->displacements, layer->members++);
-	*ret = (struct member){ .in_tree = entry->type != NC_ENTRY_META };
-	int put = ret->in_tree ? nc_tree_entry(layer->tree, entry, err) : NC_PUT_DONE;
-	if (put < 0)
-		return nc_wrap(err, put, "'%s'", entry->name);
-	ret->by_name = put == NC_PUT_BY_NAME && item->in_place;
-	return layer->split ? nc_split_member(layer->split, entry->name, entry->name_len, err) : 0;
-}
-
-static int take_framing(struct layer *layer, const struct nc_tar_item *item, struct nacre_error *err)
-{
-	int code = nc_tree_framing(layer->tree, item->bytes, item->len, err);
-	return code < 0 || !layer->split ? code : nc_split_framing(layer->split, item->bytes, item->len, err);
-}
-
-static int take_data(struct layer *layer, const struct nc_tar_item *item, const struct member *member,
-		     struct nacre_error *err)
-{
-	if (!member->in_tree)
-		return take_framing(layer, item, err);
-	int code = nc_tree_data(layer->tree, item->bytes, item->len, item->at, err);
-	if (code < 0 || !layer->split)
-		return code;
-	return member->by_name ? nc_split_content(layer->split, item->bytes, item->len, err)
-			       : nc_split_framing(layer->split, item->bytes, item->len, err);
-}
-
-static int unpack(struct layer *layer, struct chain *chain, struct nacre_error *err)
-{
-	NC_CLEANUP(nc_tar_auto) struct nc_tar *tar = NULL;
-	struct nc_tar_item item;
-	struct member member = { false, false };
-	int code = nc_tar_new(chain->flat, &tar, err);
-	while (code == 0) {
-		int event = nc_tar_next(tar, &item, err);
-		if (event <= 0)		/* NC_TAR_END is 0 */
-			return event;
-		if (event == NC_TAR_ENTRY)
-			code = take_entry(layer, &item, &member, err);
-		else if (event == NC_TAR_DATA)
-			code = take_data(layer, &item, &member, err);
-		else
-			code = take_framing(layer, &item, err);
-		if (code == 0 && chain->size > FLAT_MAX)
-			code = nc_fail(err, NACRE_E_LIMIT, 0, "more than %" PRIu64 " bytes uncompressed", FLAT_MAX);
-	}
-	return code;
-}
-
-/* --- the record ------------------------------------------------------------------------------------------------- */
-
-/* A gzip writer of a new file in the node's directory. */
-static int open_record(struct layer *layer, const char *name, struct nc_writer **ret, struct nacre_error *err)
-{
-	struct nc_writer *file = NULL;
-	int fd = openat(layer->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "make '%s'", name);
-	int code = nc_writer_fd(fd, true, name, &file, err);
-	return code < 0 ? code : nc_writer_encoded(file, NC_GZIP, RECORD_LEVEL, ret, err);
-}
-
-/* The loop with its record around it. */
-static int unpack_and_record(struct layer *layer, struct chain *chain, struct nacre_error *err)
-{
-	NC_CLEANUP(nc_writer_auto) struct nc_writer *record = NULL;
-	NC_CLEANUP(nc_split_auto) struct nc_split *split = NULL;
-	int code = open_record(layer, RECORD, &record, err);
-	if (code == 0)
-		code = nc_split_new(record, &split, err);
-	layer->split = split;
-	if (code == 0)
-		code = unpack(layer, chain, err);
-	if (code == 0)
-		code = nc_split_finish(split, err);
-	if (code == 0)
-		code = nc_writer_finish(record, err);
-	layer->split = NULL;
-	return code;
-}
-
 /* What the layer itself displaced goes into the record, and the whole is put together once, to be sure. */
-static int settle_displaced(struct layer *layer, struct nacre_error *err)
+static int settle_record(struct layer *layer, struct nacre_error *err)
 {
-	static const char rewritten[] = RECORD ".new";
-	NC_CLEANUP(nc_writer_auto) struct nc_writer *out = NULL;
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *whole = NULL;
-	struct nc_reader *record = NULL;
-	if (!nc_displacements_any(layer->displacements))
-		return 0;
-	int code = nc_record_open(layer->dir, &record, err);
-	if (code < 0)
-		return code;
-	code = open_record(layer, rewritten, &out, err);
-	if (code < 0)
-		nc_reader_close(record);
-	else
-		code = nc_displacements_rewrite(layer->displacements, record, out, err);
-	if (code == 0)
-		code = nc_writer_finish(out, err);
-	if (code == 0 && renameat(layer->dir, rewritten, layer->dir, RECORD) < 0)
-		code = nc_fail(err, NACRE_E_IO, errno, "replace the record");
-	if (code == 0)
+	int code = layer->record ? nc_record_settle(layer->record, err) : 0;
+	if (code > 0)
 		code = nc_replay_open(layer->ingest->store, layer->dir, layer->built, &layer->diff_id, &whole, err);
-	return code < 0 ? code : nc_reader_drain(whole, err);
+	return code < 0 || !whole ? code : nc_reader_drain(whole, err);
 }
 
 /* --- the node --------------------------------------------------------------------------------------------------- */
@@ -337,13 +216,17 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 {
 	struct nc_driver *driver = layer->ingest->store->driver;
 	char below[NC_HEX_ID], work[NC_HEX_ID + 8];
-	struct nc_displaced hook = nc_displacements_hook(layer->displacements);
+	struct nc_displaced hook = { .fn = NULL };
 	int code = nc_ingest_tree(layer->ingest, layer->parent, below, err);
 	/* without a node a tree of that ID is rubbish, of a process that died */
 	if (code == 0)
 		code = driver->ops->has(driver, layer->built, err);
 	if (code > 0)
 		code = driver->ops->remove(driver, layer->built, layer->ingest->stage->dir, err);
+	if (code == 0 && !driver->ops->tar)
+		code = nc_record_new(layer->ingest->store, layer->dir, &layer->record, err);
+	if (code == 0 && layer->record)
+		hook = nc_record_hook(layer->record);
 	snprintf(work, sizeof work, "tree.%s", layer->built);
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
@@ -355,13 +238,10 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 
 static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
-	const struct nc_driver *driver = layer->ingest->store->driver;
 	AUTO_CHAIN struct chain chain = { 0 };
 	NC_AUTO_FD int work = -1;
 	NC_AUTO_FD int blob = -1;
 	int code = make_dir(layer, err);
-	if (code == 0)
-		code = nc_displacements_new(layer->ingest->store, &layer->displacements, err);
 	if (code == 0)
 		code = open_blob(layer, &blob, err);
 	if (code == 0)
@@ -369,14 +249,14 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 	if (code == 0)
 		code = begin_tree(layer, &work, err);
 	if (code == 0)
-		code = driver->ops->tar ? unpack(layer, &chain, err) : unpack_and_record(layer, &chain, err);
+		code = nc_fill_tree(chain.flat, layer->tree, layer->record, err);
 	if (code == 0)
 		code = chain_finish(&chain, layer, err);
 	if (code == 0)
 		code = nc_tree_seal(&layer->tree, &layer->size, err);
 	if (code == 0) {
 		layer->sealed = true;
-		code = settle_displaced(layer, err);
+		code = settle_record(layer, err);
 	}
 	if (code == 0 && blob >= 0)
 		code = keep_blob(layer, err);
@@ -564,7 +444,7 @@ int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, stru
 	if (in->progress)
 		nc_ingest_watch(ingest, in->progress->cancel);
 	int code = take_in(&layer, &stream, &fd, err);
-	nc_displacements_free(layer.displacements);
+	nc_record_free(layer.record);
 	nc_fd_release(&layer.dir);
 	if (code < 0)
 		return *layer.id ? nc_wrap(err, code, "layer %.12s", layer.id) : nc_wrap(err, code, "layer");

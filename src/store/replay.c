@@ -2,6 +2,7 @@
 
 #include "store/inner.h"
 #include "store/old_layer.h"
+#include "store/record.h"
 #include "store/witness.h"
 #include "tar/split.h"
 
@@ -74,11 +75,11 @@ static const struct nc_reader_ops replay_ops = { replay_next, replay_close };
 int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
 {
 	struct nc_reader *reader = NULL;
-	NC_AUTO_FD int fd = openat(node, "tar-data.json.gz", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	NC_AUTO_FD int fd = openat(node, NC_RECORD, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno,
 			       "open the record of the layer");
-	int code = nc_reader_fd(fd, true, "tar-data.json.gz", &reader, err);
+	int code = nc_reader_fd(fd, true, NC_RECORD, &reader, err);
 	fd = -1;	/* taken */
 	return code < 0 ? code : nc_reader_decoded(reader, NULL, ret, err);
 }
@@ -120,7 +121,7 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 
 /* --- the length ------------------------------------------------------------------------------------------------- */
 
-int nc_record_measure(int node, uint64_t *ret_content, uint64_t *ret_flat, struct nacre_error *err)
+static int measure_record(int node, uint64_t *ret_content, uint64_t *ret_flat, struct nacre_error *err)
 {
 	struct nc_reader *record = NULL;
 	NC_CLEANUP(nc_split_reader_auto) struct nc_split_reader *split = NULL;
@@ -142,7 +143,18 @@ int nc_record_measure(int node, uint64_t *ret_content, uint64_t *ret_flat, struc
 	return 0;
 }
 
-static int find_size(int node, uint64_t *ret, struct nacre_error *err)
+int nc_layer_measure(struct nacre_store *store, int node, const char *id, uint64_t *ret_content, uint64_t *ret_flat,
+		     struct nacre_error *err)
+{
+	struct nc_driver *driver = store->driver;
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *tar = NULL;
+	if (!driver->ops->tar)
+		return measure_record(node, ret_content, ret_flat, err);
+	int code = driver->ops->tar(driver, id, &tar, ret_flat, err);
+	return code < 0 ? code : driver->ops->size(driver, id, ret_content, err);
+}
+
+static int find_size(struct nacre_store *store, int node, const char *id, uint64_t *ret, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *text = NULL;
 	size_t len;
@@ -152,7 +164,7 @@ static int find_size(int node, uint64_t *ret, struct nacre_error *err)
 		return 0;
 	}
 	uint64_t content;
-	return nc_record_measure(node, &content, ret, err);
+	return nc_layer_measure(store, node, id, &content, ret, err);
 }
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
@@ -172,7 +184,7 @@ static int open_layer(struct nacre_store *store, const char *id, const struct nc
 	if (code == 0)
 		code = nc_digest_parse(facts->diff_id, &diff_id, err);
 	if (code == 0 && ret_size)
-		code = find_size(node, ret_size, err);
+		code = find_size(store, node, id, ret_size, err);
 	return code < 0 ? code : nc_replay_open(store, node, id, &diff_id, ret, err);
 }
 

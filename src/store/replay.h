@@ -6,8 +6,9 @@
 
 /* The record in a node's directory, as plain JSON. */
 int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err);
-/* The bytes of file content that a node's record tells of, and of the whole tar. */
-int nc_record_measure(int node, uint64_t *ret_content, uint64_t *ret_flat, struct nacre_error *err);
+/* The bytes of file content in a layer, and of its whole tar, by its record or the driver. node: its directory. */
+int nc_layer_measure(struct nacre_store *store, int node, const char *id, uint64_t *ret_content, uint64_t *ret_flat,
+		     struct nacre_error *err);
 /* The tar of the layer whose record (where the driver keeps no tars) lies in the directory node, borrowed for the call,
  * and whose tree is id. The reader fails at its end with NACRE_E_CORRUPT when the bytes do not have this diff ID (NULL:
  * unknown). */

@@ -74,19 +74,16 @@ int nacre_layer_spool(struct nacre_store *store, const char *id, const struct na
 int nacre_node_path(struct nacre_store *store, const char *id, char **ret, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(8192);
-	const struct nc_driver_ops *ops = store->driver->ops;
 	char full[NC_HEX_ID], tree[NC_HEX_ID];
 	int code = nc_store_resolve_id(store, id, full, err);
 	if (code == 0)
 		code = nc_node_tree(store, full, tree, err);
 	if (code == 0 && !*tree)
 		code = nc_fail(err, NACRE_E_UNSUPPORTED, 0, "node %.12s has no layer, and nothing below it", full);
-	if (code == 0 && !ops->where)
-		code = nc_fail(err, NACRE_E_UNSUPPORTED, 0, "the %s driver keeps no directories", ops->name);
 	if (code == 0)
 		code = nc_buf_addf(&path, err, "%s/", store->path);
 	if (code == 0)
-		code = ops->where(store->driver, tree, &path, err);
+		code = nc_driver_where(store->driver, tree, &path, err);
 	if (code == NACRE_E_NOTFOUND && nc_node_exists(store, full))
 		code = nc_blame(err, NACRE_E_CORRUPT);	/* the node is there, its tree is not */
 	if (code < 0)

@@ -6,7 +6,7 @@
  *  2. When graph/<id>/ is visible, its parent is visible and the driver's tree for <id> is sealed and durable.
  *  3. A driver tree without a node is rubbish (but a container's of 2015 is no tree to a driver); so is a stage or trash whose owner lock can be taken.
  *  4. Files in graph/<id>/ never change after the rename, layersize and checksum excepted, which are replaced whole;
- *     manifests/ only grows.
+ *     manifests/ only grows; and a move to a driver that keeps no tars adds the records that it needs.
  *  5. Replaying a layer gives the bytes of its diff ID. A layer of 2015 has none: each file in it is proved by itself.
  *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
  *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal
@@ -23,7 +23,7 @@
  *   lock                           byte ranges: one per ID and blob (lock.h)
  *   graph/<id>/json                image JSON of 2015 for this node
  *              layersize           bytes of file content, decimal
- *              tar-data.json.gz    tar-split record                          (nodes with a layer)
+ *              tar-data.json.gz    tar-split record            (nodes with a layer whose tar the driver does not keep)
  *              diffid              "sha256:…" of the plain tar               (nodes with a layer)
  *              tarsize             its length, decimal                       (nodes with a layer)
  *              checksum            "sha256:…" or a tarsum: what a registry called the layer (where it was set)
@@ -39,7 +39,7 @@
  *   nacre.left-out                 names of such a root that could not be taken over
  *   mnt/<id>/                      mount points of mounts without a directory
  *   writable/<id>/                 writable layers (writable.h)
- *   overlay/ btrfs/ vfs/ aufs/     the driver's
+ *   erofs/ overlay/ btrfs/ vfs/ aufs/   the driver's
  *   nacre.migrate/                 a move to another driver that is not finished (migrate.c)
  *   catalog.db                     SQLite: an index of the above, nothing more
  *

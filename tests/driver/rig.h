@@ -24,8 +24,9 @@ struct rig {
 	int stage;
 	struct nc_tree *tree;
 	struct nc_buf reports;		/* of displaced members: "NAME=CONTENT;" */
+	unsigned number;		/* of the layer begun last */
 	uint64_t size;			/* of the layer sealed last */
-	bool no_mount;
+	bool no_mount, keeps_tars;
 };
 
 /* Fails the test when the driver cannot be opened. */
