@@ -127,7 +127,7 @@ enum nacre_open_flags {
 struct nacre_open_options {
 	size_t size;
 	unsigned flags;			/* enum nacre_open_flags */
-	const char *driver;		/* for a new store: "overlay", "vfs", …; NULL: the best that works here. For an
+	const char *driver;		/* for a new store: "overlay", "erofs", …; NULL: the best that works here. For an
 					 * existing one: NULL, or the driver it was made with (else INVALID) */
 };
 
@@ -704,7 +704,7 @@ NACRE_API int nacre_layer_spool(struct nacre_store *store, const char *id, const
 				int *ret_fd, uint64_t *ret_size, struct nacre_error *err);
 /* Where a node's files lie (given: free()), an absolute path: what the driver keeps of the node's layer, or of the
  * nearest one below it. With vfs and btrfs that is the whole tree, with overlay what the layer itself brought: mount it
- * to see it whole. To be looked at only: who changes anything there damages the store.
+ * to see it whole. The driver erofs keeps no directories. To be looked at only: who changes anything there damages the store.
  * fails   NACRE_E_UNSUPPORTED  the driver keeps no directories; the node has no layer and nothing below it */
 NACRE_API int nacre_node_path(struct nacre_store *store, const char *id, char **ret, struct nacre_error *err);
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 extern const struct nc_driver_ops nc_overlay_driver;
+extern const struct nc_driver_ops nc_erofs_driver;
 extern const struct nc_driver_ops nc_vfs_driver;
 extern const struct nc_driver_ops nc_btrfs_driver;
 extern const struct nc_driver_ops nc_aufs_driver;

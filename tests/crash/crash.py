@@ -103,8 +103,18 @@ def write_into(store, mount_point):
 
 
 def damage(store, mount_point):
-    """One layer of app:1 loses its tree; in another's a file has other content, and a third has no record."""
+    """One layer of app:1 loses its tree; in another's a file has other content, and a third has no record (erofs: index)."""
     base, top = (layer['chain_id'] for layer in json.loads(store('inspect', 'app:1').stdout)[0]['layers'])
+    archives = os.path.join(store.root, 'erofs')
+    if os.path.isdir(archives):
+        shutil.rmtree(os.path.join(archives, base))
+        with open(os.path.join(archives, top, 'tar'), 'r+b') as f:
+            content = f.read()
+            f.seek(content.index(b'new', content.index(b'etc/new') + 512))
+            f.write(b'NEW')
+        other = json.loads(store('inspect', 'other:1').stdout)[0]['layers'][0]['chain_id']
+        os.truncate(os.path.join(archives, other, 'index'), 1000)
+        return
     tree_of = {id: store('graph', 'path', id).stdout.decode().strip() for id in (base, top)}
     shutil.rmtree(tree_of[base].removesuffix('/diff'))
     with open(os.path.join(tree_of[top], 'etc/new'), 'w') as f:

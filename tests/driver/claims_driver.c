@@ -66,7 +66,7 @@ void layers_127(void **state)
 void layers_500(void **state)
 {
 	/* for the full copies of vfs the point is made */
-	if (strcmp(driver_name, "overlay") == 0)
+	if (strcmp(driver_name, "overlay") == 0 || rig.keeps_tars)
 		many_layers(500, true);
 }
 
@@ -231,9 +231,9 @@ void full_disk(void **state)
 	assert_int_equal(code, NACRE_E_NOSPACE);
 	rig_abort(&small);
 	/* and of inodes, where they are counted, in the middle of many members */
-	bool counted = strcmp(driver_name, "btrfs") != 0;
-	/* which gives the space of what is removed back a little later */
-	if (!counted) {
+	bool counted = strcmp(driver_name, "btrfs") != 0 && !small.keeps_tars;
+	/* btrfs gives the space of what is removed back a little later */
+	if (strcmp(driver_name, "btrfs") == 0) {
 		char command[4400];
 		snprintf(command, sizeof command, "btrfs subvolume sync '%s' >&2", path);
 		assert_int_equal(system(command), 0);
@@ -249,6 +249,8 @@ void full_disk(void **state)
 	rig_abort(&small);
 	assert_int_equal(small.driver->ops->has(small.driver, rig_id(2), &err), 0);
 	rig_layer(&small, 2, 1, "f b 1\n");
+	/* EROFS cannot be mounted from a file of a tmpfs */
+	small.no_mount = small.keeps_tars;
 	rig_expect(&small, 2, "f a 1\nf b 1\n");
 	rig_close(&small);
 	assert_return_code(umount2(path, 0), errno);

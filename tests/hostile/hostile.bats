@@ -28,7 +28,7 @@ victim_is_whole() {
 
 each_driver() { # FUNCTION: once with a store of each driver
 	local driver
-	for driver in overlay vfs; do
+	for driver in erofs overlay vfs; do
 		export NACRE_ROOT=$work/store-$driver NACRE_DRIVER=$driver
 		rm -rf "$NACRE_ROOT"
 		mkdir -p "$work/mnt-$driver"

@@ -105,6 +105,16 @@ is_clean() {
 	is "$(nacre df --json | jq .rubbish_bytes)" 0
 }
 
+works() { # DRIVER: it does here
+	nacre --root "$work/nothing-yet" info --json | jq -e --arg d "$1" '.drivers[] | select(.name == $d) | .works' >/dev/null
+}
+
+# Stories about files in the trees of layers have a driver that has such.
+with_trees() {
+	[ "$(nacre info --json | jq -r '.driver // [.drivers[] | select(.works)][0].name')" != erofs ] ||
+		export NACRE_DRIVER=overlay
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }

@@ -169,9 +169,9 @@ Loaded image: two:latest"
 
 @test "a file that is linked to itself, and then replaced" {
 	make_image tar layer --file a=one --hard a=a --file b=two --hard b=./b --file b=three --hard c=b
-	for driver in overlay vfs; do
+	for driver in erofs overlay vfs; do
+		works $driver || continue
 		export NACRE_ROOT=$work/$driver
-		[ $driver = vfs ] || need_root
 		nacre --driver $driver import -q layer self:1
 		nacre graph tar "$(nacre graph ls --json | jq -r '.[] | select(.diff_id) | .id')" | cmp - layer
 		is "$(nacre cat self:1:/a)$(nacre cat self:1:/b)$(nacre cat self:1:/c)" onethreethree

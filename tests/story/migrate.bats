@@ -4,7 +4,7 @@ load helpers
 driver_is() { # NAME: of the store; no other has trees, and nothing of a migration is left
 	local other
 	is "$(nacre info --format '{{.Driver}}')" "$1"
-	for other in overlay vfs btrfs; do
+	for other in overlay vfs btrfs erofs; do
 		[ "$other" = "$1" ] || refute test -e "$NACRE_ROOT/$other"
 	done
 	refute test -e "$NACRE_ROOT/nacre.migrate"
@@ -30,6 +30,23 @@ start() { # COMMAND…
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
 	pid=$!
+}
+
+@test "to erofs, which keeps the tars, and back, where records are made" {
+	need_root
+	make_app app.tar
+	nacre --driver erofs load -q app.tar || skip "no erofs here"
+	print_store >before
+	refute ls "$NACRE_ROOT"/graph/*/tar-data.json.gz
+	nacre migrate -q --driver vfs
+	driver_is vfs
+	print_store >after
+	diff before after
+	nacre migrate -q --driver erofs
+	driver_is erofs
+	print_store >after
+	diff before after
+	nacre check -q
 }
 
 @test "from vfs to overlay and back" {

@@ -63,7 +63,8 @@ is_mounted() {
 
 @test "an image without layers is an empty root of its own" {
 	make_image docker none.tar --name none:1 --no-layer
-	for driver in vfs overlay; do
+	for driver in vfs overlay erofs; do
+		works $driver || continue
 		export NACRE_ROOT=$work/$driver
 		none=$(nacre --driver $driver load -q none.tar)
 		path=$(nacre mount none:1)
@@ -95,16 +96,19 @@ is_mounted() {
 	done
 }
 
-@test "both drivers mount the same tree" {
+@test "all drivers mount the same tree" {
 	make_app app.tar
-	for driver in vfs overlay; do
+	for driver in vfs overlay erofs; do
+		works $driver || continue
 		export NACRE_ROOT=$work/$driver
 		nacre --driver $driver load -q app.tar >/dev/null
 		path=$(nacre mount app:1)
-		(cd "$path" && find . -exec stat -c '%n %f %s %u %g %Y' {} + | grep -v '^\. ' | sort) >$driver.list
+		# of a directory each file system says another size
+		(cd "$path" && find . ! -path . -printf '%P %y %m %U %G %T@' \( -type d -printf '\n' -o -printf ' %s\n' \) | sort) >$driver.list
 		nacre umount -a
 	done
 	cmp vfs.list overlay.list
+	[ ! -e erofs.list ] || cmp vfs.list erofs.list
 }
 
 @test "the example program loads, lists and mounts" {
