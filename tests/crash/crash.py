@@ -34,8 +34,10 @@ import tree  # noqa: E402
 LIMIT = 60  # seconds for any single step
 Image = collections.namedtuple('Image', 'id archive layers listing')
 # loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
-# writable: names of writable layers before and after; damaged: IDs of images that are damaged before
-Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable damaged', defaults=[((), ()), ()])
+# writable: names of writable layers before and after; damaged: IDs of images that are damaged before;
+# gone: IDs of images that are removed
+Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable damaged gone',
+                                  defaults=[((), ()), (), ()])
 
 
 class Wrong(Exception):
@@ -148,7 +150,7 @@ def scenarios(images, driver):
     return [
         Scenario('load', ['other'], [], ['load', '-q', '-i', app.archive], alone, both),
         Scenario('load-first', [], [], ['load', '-q', '-i', app.archive], {}, {'app:1': app.id}),
-        Scenario('rmi', ['app', 'other'], [], ['rmi', 'app:1'], both, alone),
+        Scenario('rmi', ['app', 'other'], [], ['rmi', 'app:1'], both, alone, ((), ()), (), (app.id,)),
         Scenario('tag', ['app', 'other'], [], ['tag', 'app:1', 'app:2'], both, {**both, 'app:2': app.id}),
         Scenario('move-tag', ['app', 'other'], [], ['tag', 'app:1', 'other:1'], both, {'app:1': app.id, 'other:1': app.id}),
         Scenario('create', ['app', 'other'], [], ['create', 'app:1', 'work'], both, both, ((), ('work',))),
@@ -158,6 +160,7 @@ def scenarios(images, driver):
         Scenario('migrate', ['app', 'other'], [], ['migrate', '-q', '--driver', 'vfs' if driver != 'vfs' else 'overlay'], both, both),
         Scenario('repair', ['app', 'other'], [damage], ['check', '-q', '--repair', '--from', 'docker-archive:' + app.archive, '--from',
                                                         'docker-archive:' + other.archive], both, both, ((), ()), (app.id, other.id)),
+        Scenario('prune', ['app', 'other'], [['untag', 'app:1']], ['prune', '-q'], alone, alone, ((), ()), (), (app.id,)),
         Scenario('untag', ['app', 'other'], [['tag', 'app:1', 'app:2']], ['untag', 'app:2'], {**both, 'app:2': app.id}, both),
     ]
 
@@ -200,13 +203,13 @@ def judge(store, images, scenario, done, mount_point):
         raise Wrong(f'the writable layers are {layers}')
     kept = set(scenario.before.values()) & set(scenario.after.values())
     loaded = {images[name].id for name in scenario.loaded}
-    must = loaded & (kept | set(scenario.after.values())) if scenario.name != 'rmi' else kept
+    must = (loaded & (kept | set(scenario.after.values()))) - set(scenario.gone)
     if done:
         must |= set(scenario.after.values())
     if not must <= ids:
         raise Wrong(f'images are gone: {must - ids}')
-    if done and scenario.name == 'rmi' and ids != must:
-        raise Wrong(f'images are still there: {ids - must}')
+    if done and scenario.gone and ids & set(scenario.gone):
+        raise Wrong(f'images are still there: {ids & set(scenario.gone)}')
     for image in images.values():
         if image.id in ids and (done or image.id not in scenario.damaged):
             judge_image(store, image, mount_point)
