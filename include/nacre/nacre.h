@@ -99,6 +99,8 @@ enum nacre_event {
 	NACRE_EVENT_BYTES,		/* more of it is done */
 	NACRE_EVENT_DONE,
 	NACRE_EVENT_SKIPPED,		/* it was there already */
+	NACRE_EVENT_NOTE,		/* what is a sentence for the user about id, a host: what is waited for, a warning;
+					 * no work begins or ends */
 };
 
 struct nacre_progress {
@@ -309,6 +311,7 @@ struct nacre_copy_options {
 	enum nacre_compression compression;	/* layers that are written new; AUTO: as the destination likes it */
 	const char *name;		/* a name for the image at the destination, beside its own */
 	struct nacre_progress progress;
+	const struct nacre_registry_options *registry;	/* docker://; NULL: as configured */
 	enum nacre_repair {
 		NACRE_REPAIR_MISSING,	/* layers that are in the store are mended where tree or record is missing */
 		NACRE_REPAIR_READ,	/* and where reading all of them shows that they are damaged */
@@ -329,7 +332,7 @@ NACRE_API void nacre_copied_free(struct nacre_copied *copied);
 
 /* Copy images from one place to another. Places are written TRANSPORT:WHERE
  *   docker-archive:FILE[:REF]  oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  graph:REF (this store; as a
- *   destination "graph:" takes the names that the source has)
+ *   destination "graph:" takes the names that the source has)  docker://REF (a registry; as a source)
  * FILE "-" is fd 0 or 1. A FILE that is read may be compressed and may be a pipe.
  * store   may be NULL when neither side is graph.
  * ret     given; nacre_copied_free(). May be NULL.
@@ -384,6 +387,43 @@ struct nacre_registry_options {
 	int tls_verify;			/* 0: as configured; 1: certificates are always checked; -1: never, and plain HTTP
 					 * will do */
 };
+
+/* Bring an image from a registry into the store. Short names are looked up as registries.conf says, mirrors are asked
+ * first. What is there already is not fetched; nothing is visible before digests, sizes, media types and diff IDs are
+ * proved. A broken connection is continued, refusals that may pass are waited for (and told as NACRE_EVENT_NOTE).
+ *
+ * name    alpine, registry.example:5000/team/app:1, alpine@sha256:… (which gives the image no name here)
+ * options platform (NULL: this machine's), blobs, name, registry and progress count; may be NULL
+ * ret     given; nacre_copied_free(). May be NULL.
+ * fails   NACRE_E_NOTFOUND     no such name, tag, digest or platform
+ *         NACRE_E_AUTH         a login is asked for, or refused
+ *         NACRE_E_REMOTE       the registry cannot be reached, or misbehaves
+ *         NACRE_E_DIGEST, NACRE_E_BADDATA  what came is not what was promised
+ *         NACRE_E_UNSUPPORTED  an artifact that is no image; a build or a machine without libcurl */
+NACRE_API int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+			 struct nacre_copied **ret, struct nacre_error *err);
+
+/* Log in: prove credentials to a registry, and keep them where every later call and containers' tools find them: with
+ * the credential helper that the files name for it, else in options->authfile, $REGISTRY_AUTH_FILE, or
+ * $XDG_RUNTIME_DIR/containers/auth.json (/run/containers/UID/auth.json), which is replaced whole, 0600, and keeps what
+ * else is in it. One that takes anonymous requests takes any credentials.
+ *
+ * registry   HOST[:PORT], or HOST[:PORT]/PATH: then they are used for the repositories below PATH alone
+ * options    may be NULL; creds does not count
+ * ret_where  given (free()): the file, or the helper's program; may be NULL
+ * fails   NACRE_E_AUTH     they are refused; a helper fails
+ *         NACRE_E_REMOTE   the registry cannot be reached, or misbehaves
+ *         NACRE_E_INVALID  no registry; no user
+ *         NACRE_E_BADDATA  a file of settings or credentials is broken (it is left as it is) */
+NACRE_API int nacre_login(const char *registry, const char *user, const char *password,
+			  const struct nacre_registry_options *options, char **ret_where, struct nacre_error *err);
+/* Log out: forget what login kept, or (registry NULL) everything that is in that file and with the helpers that it names
+ * for a registry. 1 when there was something, else 0. The registry is not asked. */
+NACRE_API int nacre_logout(const char *registry, const struct nacre_registry_options *options, struct nacre_error *err);
+/* Who is logged in, by whatever file or helper. ret_user is given (free()); "<token>" where only a token is kept.
+ * NACRE_E_NOTFOUND: nobody. */
+NACRE_API int nacre_login_user(const char *registry, const struct nacre_registry_options *options, char **ret_user,
+			       struct nacre_error *err);
 
 /* --- looking inside -------------------------------------------------------------------------------------------- */
 

@@ -256,7 +256,7 @@ int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_optio
 {
 	*ret = (struct nc_source_wish){
 		.store = store, .spool = { store, -1 }, .rest = "", .all = options->all_images,
-		.keep_ids = options->keep_ids, .progress = &options->progress,
+		.keep_ids = options->keep_ids, .progress = &options->progress, .registry = options->registry,
 	};
 	nc_platform_host(&ret->platform);
 	if (!options->platform)
@@ -282,6 +282,8 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 		return nc_oci_save_open(place->where, place->transport == NC_OCI_ARCHIVE, &wish, ret, err);
 	case NC_DIR:
 		return nc_dir_save_open(place->where, &wish, ret, err);
+	case NC_REGISTRY:
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "docker:// is no destination");
 	case NC_GRAPH:
 		break;
 	}
@@ -327,14 +329,12 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	return code < 0 ? code : sink->ops->commit(sink, err);
 }
 
-/* Gives *copied to the caller, who may not want it. */
-static int give_copied(int code, struct nacre_copied **copied, struct nacre_copied **ret)
+int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret)
 {
 	if (code >= 0 && ret)
 		*ret = NC_GIVE(*copied);
 	return code < 0 ? code : 0;
 }
-NC_DEFINE_CLEANUP(copied_auto, struct nacre_copied *, nacre_copied_free)
 
 int nacre_copy(struct nacre_store *store, const char *source, const char *destination,
 	       const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err)
@@ -349,11 +349,11 @@ int nacre_copy(struct nacre_store *store, const char *source, const char *destin
 		code = nc_place_parse(destination, &to, err);
 	if (code < 0)
 		return code;
-	NC_CLEANUP(copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
+	NC_CLEANUP(nc_copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
 	if (!copied)
 		return nc_nomem(err);
 	code = copy_places(store, from, to, &taken, copied, err);
-	return give_copied(code, &copied, ret);
+	return nc_copied_give(code, &copied, ret);
 }
 
 /* --- nacre_load ------------------------------------------------------------------------------------------------- */
@@ -386,11 +386,11 @@ int nacre_load(struct nacre_store *store, const char *path, const struct nacre_c
 	int code = nc_copy_options_take(options, &taken, err);
 	if (code < 0)
 		return code;
-	NC_CLEANUP(copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
+	NC_CLEANUP(nc_copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
 	if (!copied)
 		return nc_nomem(err);
 	code = load(store, path, &taken, copied, err);
-	return give_copied(code, &copied, ret);
+	return nc_copied_give(code, &copied, ret);
 }
 
 void nacre_copied_free(struct nacre_copied *copied)

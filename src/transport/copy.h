@@ -15,6 +15,10 @@ struct nc_copy {
 int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
 		   struct nacre_error *err);
 
+/* Gives *copied to the caller, who may not want it. */
+int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret);
+NC_DEFINE_CLEANUP(nc_copied_auto, struct nacre_copied *, nacre_copied_free)
+
 /* Options of any age, NULL too, as ours. NACRE_E_INVALID. */
 int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,
 			 struct nacre_error *err);

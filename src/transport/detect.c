@@ -155,6 +155,9 @@ int nc_source_open(const struct nc_place *place, const struct nc_source_wish *wi
 		return place->transport == NC_DIR
 			       ? open_dir_source("dir:", place->where, fd, true, wish, ret, err)
 			       : open_dir_source("oci:", place->where, fd, false, wish, ret, err);
+	case NC_REGISTRY:
+		code = nc_registry_load_open(wish, &source, err);
+		return code < 0 ? code : label(0, source, ret, "", wish->rest, err);
 	case NC_GRAPH:
 		break;
 	}

@@ -14,6 +14,7 @@ static const struct scheme {
 	{ "oci:", NC_OCI_DIR, true },
 	{ "dir:", NC_DIR, false },
 	{ "graph:", NC_GRAPH, false },
+	{ "docker://", NC_REGISTRY, false },
 };
 
 static int make_place(const struct scheme *scheme, const char *where, size_t where_len, const char *rest,
@@ -42,10 +43,10 @@ int nc_place_parse(const char *text, struct nc_place **ret, struct nacre_error *
 	if (!scheme)
 		return nc_fail(err, NACRE_E_INVALID, 0,
 			       "'%s' is no place: known are docker-archive:FILE[:REF], oci:DIR[:TAG], "
-			       "oci-archive:FILE[:TAG], dir:DIR and graph:REF",
+			       "oci-archive:FILE[:TAG], dir:DIR, graph:REF and docker://REF",
 			       text);
 	const char *where = text + strlen(scheme->prefix);
-	if (scheme->transport == NC_GRAPH)
+	if (scheme->transport == NC_GRAPH || scheme->transport == NC_REGISTRY)
 		return make_place(scheme, "", 0, where, ret, err);
 	size_t len = scheme->has_rest ? strcspn(where, ":") : strlen(where);
 	if (!len)

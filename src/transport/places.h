@@ -18,6 +18,7 @@ struct nc_source_wish {
 	bool keep_ids;			/* v1 */
 	bool plain;			/* the sink likes plain tars better */
 	const struct nacre_progress *progress;
+	const struct nacre_registry_options *registry;	/* may be NULL */
 };
 
 /* Takes what it opens (archive, blobs), also on failure. */
@@ -29,6 +30,7 @@ int nc_oci_load_open(struct nc_archive *archive, struct nc_blobs *blobs, const s
 		     struct nc_source **ret, struct nacre_error *err);
 int nc_dir_load_open(struct nc_blobs *blobs, const struct nc_source_wish *wish, struct nc_source **ret,
 		     struct nacre_error *err);
+int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err);
 int nc_graph_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err);
 
 /* Opens what place means. */

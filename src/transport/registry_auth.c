@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILES_HELPER "containers-auth.json"	/* of credential-helpers: the files themselves */
-
 void nc_credentials_release(struct nc_credentials *credentials)
 {
 	free(credentials->user);
@@ -132,7 +130,7 @@ static int look_in_files(const struct nc_registry_conf *conf, const struct nc_en
 int nc_registry_credentials(const struct nc_registry_conf *conf, const struct nc_endpoint *endpoint,
 			    struct nc_credentials *ret, struct nacre_error *err)
 {
-	char *const files_alone[] = { (char[]){ FILES_HELPER }, NULL };
+	char *const files_alone[] = { (char[]){ NC_FILES_HELPER }, NULL };
 	struct nc_credentials found = { 0 };
 	int code = 0;
 	if (conf->user && !endpoint->mirror) {
@@ -145,7 +143,7 @@ int nc_registry_credentials(const struct nc_registry_conf *conf, const struct nc
 	}
 	char *const *helpers = conf->registries.helpers ? conf->registries.helpers : files_alone;
 	for (; *helpers && code == 0; helpers++)
-		code = strcmp(*helpers, FILES_HELPER) == 0 ?
+		code = strcmp(*helpers, NC_FILES_HELPER) == 0 ?
 			       look_in_files(conf, endpoint, &found, err) :
 			       ask_helper(*helpers, nc_helper_server(nc_auth_host(endpoint->name)), &found, err);
 	if (code < 0)

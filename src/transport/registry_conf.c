@@ -23,6 +23,22 @@ static int copy_text(const char *text, char **ret, struct nacre_error *err)
 	return *ret ? 0 : nc_nomem(err);
 }
 
+int nc_registry_conf_set_creds(struct nc_registry_conf *conf, const char *user, const char *password,
+			       struct nacre_error *err)
+{
+	char *own_user = nc_strdup(user), *own_password = nc_strdup(password);
+	if (!own_user || !own_password) {
+		free(own_user);
+		nc_secret_free(own_password);
+		return nc_nomem(err);
+	}
+	free(conf->user);
+	nc_secret_free(conf->password);
+	conf->user = own_user;
+	conf->password = own_password;
+	return 0;
+}
+
 static int take_creds(struct nc_registry_conf *conf, const char *creds, struct nacre_error *err)
 {
 	if (!creds)
@@ -30,9 +46,8 @@ static int take_creds(struct nc_registry_conf *conf, const char *creds, struct n
 	const char *colon = strchr(creds, ':');
 	if (!colon || colon == creds)
 		return nc_fail(err, NACRE_E_INVALID, 0, "credentials are written USER:PASSWORD");
-	conf->user = nc_memdup(creds, (size_t)(colon - creds));
-	conf->password = nc_strdup(colon + 1);
-	return conf->user && conf->password ? 0 : nc_nomem(err);
+	NC_AUTO_FREE char *user = nc_memdup(creds, (size_t)(colon - creds));
+	return user ? nc_registry_conf_set_creds(conf, user, colon + 1, err) : nc_nomem(err);
 }
 
 /* --- registries.conf --------------------------------------------------------------------------------------------- */

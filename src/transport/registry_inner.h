@@ -12,6 +12,9 @@
 #define NC_DOCKER_HOST "registry-1.docker.io"
 #define NC_DOCKER_INDEX_URL "https://index.docker.io/v1/"
 
+/* Of credential-helpers: the files themselves. */
+#define NC_FILES_HELPER "containers-auth.json"
+
 struct nc_registry_conf {
 	struct nc_registries registries;
 	char *authfile;			/* NULL: the usual ones */
@@ -19,6 +22,10 @@ struct nc_registry_conf {
 	char *cert_dir;			/* NULL: certs.d */
 	int tls_verify;
 };
+
+/* As if they had been the option creds. */
+int nc_registry_conf_set_creds(struct nc_registry_conf *conf, const char *user, const char *password,
+			       struct nacre_error *err);
 
 /* --- files of settings ------------------------------------------------------------------------------------------- */
 

@@ -94,8 +94,8 @@ NC_DEFINE_CLEANUP(nc_sink_auto, struct nc_sink *, nc_sink_close)
 
 /* "docker-archive:x.tar:alpine" taken apart. where and rest are given in one allocation with the struct. */
 struct nc_place {
-	enum nc_transport { NC_DOCKER_ARCHIVE, NC_OCI_DIR, NC_OCI_ARCHIVE, NC_DIR, NC_GRAPH } transport;
-	char *where;			/* file or directory; "" for graph */
+	enum nc_transport { NC_DOCKER_ARCHIVE, NC_OCI_DIR, NC_OCI_ARCHIVE, NC_DIR, NC_GRAPH, NC_REGISTRY } transport;
+	char *where;			/* file or directory; "" for graph and registries */
 	char *rest;			/* reference, tag or ID; "" when none */
 };
 /* NACRE_E_INVALID for an unknown transport, naming the known ones. */

@@ -18,6 +18,7 @@ static void takes_places_apart(void **state)
 		{ "dir:with:colon", NC_DIR, "with:colon", "" },
 		{ "graph:", NC_GRAPH, "", "" },
 		{ "graph:alpine:3", NC_GRAPH, "", "alpine:3" },
+		{ "docker://localhost:5000/a:b", NC_REGISTRY, "", "localhost:5000/a:b" },
 	};
 	struct nacre_error err;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -31,7 +32,7 @@ static void takes_places_apart(void **state)
 
 static void refuses_what_is_no_place(void **state)
 {
-	static const char *const cases[] = { "", "x.tar", "docker://alpine", "oci:", "docker-archive::x", "dir:",
+	static const char *const cases[] = { "", "x.tar", "docker:alpine", "oci:", "docker-archive::x", "dir:",
 					     "oci:layout:", "Graph:x", ":" };
 	struct nacre_error err;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -39,7 +40,7 @@ static void refuses_what_is_no_place(void **state)
 		assert_int_equal(nc_place_parse(cases[i], &place, &err), NACRE_E_INVALID);
 		assert_null(place);
 	}
-	assert_int_equal(nc_place_parse("docker://alpine", &(struct nc_place *){ NULL }, &err), NACRE_E_INVALID);
+	assert_int_equal(nc_place_parse("docker:alpine", &(struct nc_place *){ NULL }, &err), NACRE_E_INVALID);
 	assert_non_null(strstr(err.msg, "oci-archive:"));
 }
 

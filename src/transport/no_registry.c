@@ -1,0 +1,24 @@
+/* What stands for registries in a build without them. */
+#include "transport/login_proof.h"
+#include "transport/places.h"
+
+static int refuse(struct nacre_error *err)
+{
+	return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "this build of nacre has no registries");
+}
+
+int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+	       struct nacre_copied **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+int nc_login_prove(const struct nc_registry_conf *conf, const struct nc_endpoint *endpoint, struct nacre_error *err)
+{
+	return refuse(err);
+}

@@ -1,0 +1,335 @@
+/* A registry as a source: one name's manifest, or all those of its index, with what they name. What the store has of them
+ * already, manifests and configs too, is taken from there: an image that is up to date costs one request. */
+#include "transport/offer.h"
+#include "transport/oci_layout.h"
+#include "transport/places.h"
+#include "transport/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct registry_source {
+	struct nc_source base;
+	struct nacre_store *store;	/* may be NULL */
+	struct nc_platform platform;
+	struct nc_registry_conf *conf;
+	struct nc_reference reference;	/* the one that was found */
+	struct nc_remote **remotes;	/* places that have it, in the order in which they are asked */
+	size_t remote_count, remote_at;
+	struct nc_remote_document top;
+	struct nc_manifest *index;	/* NULL: top is the manifest */
+	struct nc_descriptor *images;	/* manifests to copy; strings belong to an index */
+	struct nc_manifest **indexes;	/* on the way down */
+	size_t image_count, index_count;
+	struct nc_offer_box box;
+};
+
+/* --- documents -------------------------------------------------------------------------------------------------- */
+
+static int stored_manifest(struct registry_source *self, const struct nc_digest *digest, char **ret, size_t *ret_len)
+{
+	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
+	if (!self->store || nc_store_resolve(self->store, nc_digest_text(digest, text), id, NULL, NULL) < 0)
+		return 0;
+	return nc_store_manifest(self->store, id, digest, ret, ret_len, NULL) >= 0;
+}
+
+/* A manifest or index that a descriptor names. */
+static int read_document(struct registry_source *self, const struct nc_descriptor *item, char **ret, size_t *ret_len,
+			 struct nacre_error *err)
+{
+	struct nc_remote_document document;
+	char text[NC_DIGEST_TEXT];
+	if (stored_manifest(self, &item->digest, ret, ret_len) && *ret_len == item->size)
+		return 0;
+	free(NC_GIVE(*ret));
+	int code = nc_remote_manifest(self->remotes[self->remote_at], nc_digest_text(&item->digest, text), &document, err);
+	if (code < 0)
+		return code;
+	if (document.len != item->size)
+		code = nc_fail(err, NACRE_E_BADDATA, 0, "manifest %s has %zu bytes, not %llu", text, document.len,
+			       (unsigned long long)item->size);
+	else if (*document.media_type && *item->media_type && strcmp(document.media_type, item->media_type))
+		code = nc_fail(err, NACRE_E_BADDATA, 0, "manifest %s comes as %.100s, its index says %.100s", text,
+			       document.media_type, item->media_type);
+	if (code >= 0) {
+		*ret = NC_GIVE(document.bytes);
+		*ret_len = document.len;
+	}
+	nc_remote_document_release(&document);
+	return code;
+}
+
+static int stored_config(struct registry_source *self, const struct nc_descriptor *config, char **ret)
+{
+	NC_AUTO_FREE char *id = NULL;
+	char hex[NC_DIGEST_TEXT];
+	struct nacre_image *image;
+	if (!self->store || config->digest.alg != NC_SHA256 ||
+	    nacre_image_get(self->store, nc_digest_hex(&config->digest, hex), &image, NULL) < 0)
+		return 0;
+	bool same = !strcmp(image->id, hex) && image->config && image->config_len == config->size;
+	*ret = same ? nc_memdup(image->config, image->config_len) : NULL;
+	nacre_image_free(image);
+	return *ret != NULL;
+}
+
+static int read_config(struct registry_source *self, const struct nc_descriptor *config, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	char *bytes, text[NC_DIGEST_TEXT];
+	struct nc_reader *blob;
+	if (stored_config(self, config, &bytes))
+		return nc_offer_box_config(&self->box, bytes, config->size, err);
+	if (config->size > NC_DOCUMENT_MAX)
+		return nc_fail(err, NACRE_E_LIMIT, 0, "a config of %llu bytes, more than %zu",
+			       (unsigned long long)config->size, NC_DOCUMENT_MAX);
+	int code = nc_remote_blob(self->remotes + self->remote_at, self->remote_count - self->remote_at, &config->digest,
+				  config->size, 0, &blob, err);
+	if (code >= 0)
+		code = nc_reader_verified(blob, &config->digest, config->size, &reader, err);
+	if (code >= 0)
+		code = nc_reader_slurp(reader, NC_DOCUMENT_MAX, &bytes, NULL, err);
+	if (code < 0)
+		return nc_wrap(err, code, "config %s", nc_digest_text(&config->digest, text));
+	return nc_offer_box_config(&self->box, bytes, config->size, err);
+}
+
+/* --- images ----------------------------------------------------------------------------------------------------- */
+
+static size_t registry_count(struct nc_source *source)
+{
+	return ((struct registry_source *)source)->image_count;
+}
+
+static int take_names(struct registry_source *self, struct nacre_error *err)
+{
+	char full[NC_REFERENCE_TEXT];
+	if (*self->reference.digest || !*self->reference.tag)
+		return 0;
+	return nc_offer_box_name(&self->box, nc_reference_full(&self->reference, full), err);
+}
+
+static int take_index(struct registry_source *self, struct nacre_error *err)
+{
+	if (!self->index)
+		return 0;
+	self->box.index = nc_memdup(self->top.bytes, self->top.len);
+	self->box.offer.index = self->box.index;
+	self->box.offer.index_len = self->top.len;
+	return self->box.index ? 0 : nc_nomem(err);
+}
+
+static int registry_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	const struct nc_descriptor *item = &self->images[i];
+	NC_AUTO_FREE char *bytes = NULL;
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	size_t len = self->top.len;
+	nc_offer_box_release(&self->box);
+	int code = self->index ? read_document(self, item, &bytes, &len, err) : 0;
+	if (!self->index && !(bytes = nc_memdup(self->top.bytes, len)))
+		code = nc_nomem(err);
+	if (code >= 0)
+		code = nc_manifest_parse(bytes, len, item->media_type, &manifest, err);
+	if (code >= 0)
+		code = nc_manifest_check_image(manifest, err);
+	if (code >= 0)
+		code = read_config(self, &manifest->config, err);
+	if (code >= 0)
+		code = nc_offer_box_manifest(&self->box, NC_GIVE(bytes), len, NC_GIVE(manifest), err);
+	if (code >= 0)
+		code = take_index(self, err);
+	if (code >= 0)
+		code = take_names(self, err);
+	if (code < 0)
+		return code;
+	*ret = &self->box.offer;
+	return 0;
+}
+
+static int registry_layer(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
+			  struct nacre_error *err)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	const struct nc_offer_layer *wanted = &self->box.layers[layer];
+	*ret_size = wanted->blob_size;
+	return nc_remote_blob(self->remotes + self->remote_at, self->remote_count - self->remote_at, &wanted->blob,
+			      wanted->blob_size, 0, ret, err);
+}
+
+static void close_remotes(struct registry_source *self)
+{
+	for (size_t i = 0; i < self->remote_count; i++)
+		nc_remote_close(self->remotes[i]);
+	free(self->remotes);
+	self->remotes = NULL;
+	self->remote_count = self->remote_at = 0;
+}
+
+static void registry_close(struct nc_source *source)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	nc_offer_box_release(&self->box);
+	for (size_t i = 0; i < self->index_count; i++)
+		nc_manifest_free(self->indexes[i]);
+	free(self->indexes);
+	free(self->images);
+	nc_remote_document_release(&self->top);
+	close_remotes(self);
+	nc_registry_conf_close(self->conf);
+	free(self);
+}
+
+/* --- which images ----------------------------------------------------------------------------------------------- */
+
+static int add_image(struct registry_source *self, const struct nc_descriptor *item, struct nacre_error *err)
+{
+	struct nc_descriptor *images = nc_realloc_array(self->images, self->image_count + 1, sizeof *images);
+	if (!images)
+		return nc_nomem(err);
+	self->images = images;
+	images[self->image_count++] = *item;
+	return 0;
+}
+
+static int keep_index(struct registry_source *self, struct nc_manifest *index, struct nacre_error *err)
+{
+	struct nc_manifest **indexes = nc_realloc_array(self->indexes, self->index_count + 1, sizeof *indexes);
+	if (!indexes) {
+		nc_manifest_free(index);
+		return nc_nomem(err);
+	}
+	self->indexes = indexes;
+	indexes[self->index_count++] = index;
+	return 0;
+}
+
+static bool is_index(const struct nc_descriptor *item)
+{
+	return !strcmp(item->media_type, NC_MEDIA_OCI_INDEX) || !strcmp(item->media_type, NC_MEDIA_DOCKER_LIST);
+}
+
+/* The one for the platform, through indexes in indexes. */
+static int choose_image(struct registry_source *self, struct nacre_error *err)
+{
+	const struct nc_manifest *index = self->index;
+	for (int depth = 0; depth < NC_INDEX_DEPTH; depth++) {
+		NC_AUTO_FREE char *bytes = NULL;
+		struct nc_manifest *inner;
+		size_t len;
+		int code = nc_index_choose(index, &self->platform, err);
+		if (code < 0)
+			return code;
+		const struct nc_descriptor *item = &index->items[code];
+		if (!is_index(item))
+			return add_image(self, item, err);
+		code = read_document(self, item, &bytes, &len, err);
+		if (code >= 0)
+			code = nc_manifest_parse(bytes, len, item->media_type, &inner, err);
+		if (code >= 0)
+			code = keep_index(self, inner, err);
+		if (code < 0)
+			return code;
+		index = inner;
+	}
+	return nc_fail(err, NACRE_E_LIMIT, 0, "more than %d indexes in one another", NC_INDEX_DEPTH);
+}
+
+static int read_top(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	struct nc_manifest *top;
+	int code = nc_manifest_parse(self->top.bytes, self->top.len, self->top.media_type, &top, err);
+	if (code >= 0)
+		code = keep_index(self, top, err);
+	if (code < 0)
+		return code;
+	if (top->kind == NC_DOC_INDEX) {
+		self->index = top;
+		return choose_image(self, err);
+	}
+	const struct nc_descriptor only = { .media_type = top->media_type, .digest = self->top.digest,
+					    .size = self->top.len };
+	return add_image(self, &only, err);
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+static int open_remotes(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	struct nc_endpoints endpoints;
+	int code = nc_registry_endpoints(self->conf, &self->reference, false, &endpoints, err);
+	if (code < 0)
+		return code;
+	self->remotes = nc_zalloc(endpoints.count * sizeof *self->remotes);
+	if (!self->remotes)
+		code = nc_nomem(err);
+	for (size_t i = 0; i < endpoints.count && code >= 0; i++) {
+		code = nc_remote_open(self->conf, &endpoints.list[i], wish->progress, &self->remotes[i], err);
+		self->remote_count += code >= 0;
+	}
+	nc_endpoints_release(&endpoints);
+	return code;
+}
+
+/* Asks one place after the other for the name. What the last one says is the failure. */
+static int find(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	const struct nc_reference *reference = &self->reference;
+	int code = open_remotes(self, wish, err);
+	for (; code >= 0; self->remote_at++) {
+		code = nc_remote_manifest(self->remotes[self->remote_at],
+					  *reference->digest ? reference->digest : reference->tag, &self->top, err);
+		bool last = self->remote_at + 1 == self->remote_count;
+		if (code >= 0 || last || code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM)
+			break;
+		code = 0;
+	}
+	return code;
+}
+
+/* The first of the names meant that is there. */
+static int find_candidate(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	struct nc_candidates candidates;
+	int code = nc_registry_candidates(self->conf, wish->rest, &candidates, err);
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < candidates.count; i++) {
+		self->reference = candidates.list[i];
+		code = find(self, wish, err);
+		if (code >= 0 || code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM)
+			break;
+		if (i + 1 < candidates.count)
+			close_remotes(self);
+	}
+	nc_candidates_release(&candidates);
+	return code;
+}
+
+int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err)
+{
+	static const struct nc_source_ops ops = {
+		.count = registry_count, .image = registry_image, .layer = registry_layer, .close = registry_close,
+	};
+	if (!*wish->rest)
+		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");
+	struct registry_source *self = nc_zalloc(sizeof *self);
+	if (!self)
+		return nc_nomem(err);
+	self->base.ops = &ops;
+	self->store = wish->store;
+	self->platform = wish->platform;
+	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
+	nc_offer_box_release(&self->box);
+	int code = nc_registry_conf_open(wish->registry, &self->conf, err);
+	if (code >= 0)
+		code = find_candidate(self, wish, err);
+	if (code >= 0)
+		code = read_top(self, wish, err);
+	if (code < 0)
+		return code;
+	*ret = NC_GIVE(source);
+	return 0;
+}
