@@ -2,6 +2,7 @@
 
 #include "listing.h"
 #include "out.h"
+#include "registry.h"
 #include "transfer.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ static const struct option_spec options[] = {
 	OPTION_KEEP_IDS,
 	OPTION_BLOBS,
 	OPTION_COMPRESSION,
+	OPTIONS_REGISTRY,
 	OPTION_QUIET_TRANSFER,
 	OPTION_PROGRESS,
 	OPTION_JSON,
@@ -39,6 +41,7 @@ static int run(struct app *app, const struct args *args)
 {
 	const char *source = args->operands[0], *destination = args->operands[1];
 	struct nacre_copy_options copying;
+	const struct nacre_registry_options registry = registry_options(args);
 	struct nacre_copied *copied = NULL;
 	struct progress *progress;
 	struct nacre_error err = { .code = 0 };
@@ -59,6 +62,7 @@ static int run(struct app *app, const struct args *args)
 	copying = copy_options(args, progress);
 	copying.all_images = args_flag(args, "all");
 	copying.compression = compression_of(args_text(args, "compression"));
+	copying.registry = &registry;
 	code = nacre_copy(app->store, source, destination, &copying, &copied, &err);
 	/* what was written to standard output is all that belongs there */
 	return finish_copy(app, args, progress, code, copied, &err, is_stream(destination) ? NULL : "Copied");
@@ -69,7 +73,7 @@ const struct command cmd_copy = {
 	.operands = "SOURCE DESTINATION",
 	.summary = "copy images from one place to another",
 	.details = "Places: docker-archive:FILE[:REF]  oci-archive:FILE[:TAG]  oci:DIR[:TAG]\n"
-		   "dir:DIR  graph:IMAGE (this store; as a destination graph:[NAME])",
+		   "dir:DIR  docker://NAME (a source)  graph:[IMAGE] (as a destination [NAME])",
 	.example = "nacre copy docker-archive:app.tar oci:layout:app\n"
 		   "nacre copy oci:layout:app graph:",
 	.options = options,

@@ -6,8 +6,10 @@
 #include "out.h"
 
 extern const struct command cmd_load, cmd_save, cmd_import, cmd_export, cmd_copy;
+extern const struct command cmd_pull;
 extern const struct command cmd_images, cmd_inspect, cmd_history, cmd_tree, cmd_ls, cmd_cat, cmd_diff;
 extern const struct command cmd_tag, cmd_untag, cmd_rmi, cmd_mount, cmd_umount;
+extern const struct command cmd_login, cmd_logout;
 extern const struct command cmd_hold, cmd_release, cmd_holds;
 extern const struct command cmd_create, cmd_containers, cmd_commit, cmd_rm, cmd_bundle;
 extern const struct command cmd_df, cmd_prune, cmd_check, cmd_migrate, cmd_info, cmd_version, cmd_help;

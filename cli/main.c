@@ -8,18 +8,19 @@
 #include <locale.h>
 
 const struct command *const commands[] = {
-	&cmd_load,	     &cmd_save,		  &cmd_import,	       &cmd_export,
-	&cmd_copy,	     &cmd_images,	  &cmd_inspect,	       &cmd_history,
-	&cmd_tree,	     &cmd_ls,		  &cmd_cat,	       &cmd_diff,
-	&cmd_tag,	     &cmd_untag,	  &cmd_rmi,	       &cmd_mount,
-	&cmd_umount,	     &cmd_create,	  &cmd_containers,     &cmd_commit,
-	&cmd_rm,	     &cmd_bundle,	  &cmd_df,		  &cmd_info,	       &cmd_version,
-	&cmd_help,	     &cmd_graph_ls,	  &cmd_graph_heads,    &cmd_graph_children,
-	&cmd_graph_get,	     &cmd_graph_raw,	  &cmd_graph_exists,   &cmd_graph_register,
-	&cmd_graph_delete,   &cmd_graph_tar,	  &cmd_graph_size,     &cmd_graph_digest,
-	&cmd_graph_create,   &cmd_graph_path,	  &cmd_graph_gzip,     &cmd_graph_init,
-	&cmd_hold,	     &cmd_release,	  &cmd_holds,	       &cmd_migrate,
-	&cmd_check,	     &cmd_prune,
+	&cmd_load,           &cmd_save,           &cmd_import,         &cmd_export,
+	&cmd_copy,           &cmd_pull,           &cmd_images,         &cmd_inspect,
+	&cmd_history,        &cmd_tree,           &cmd_ls,             &cmd_cat,
+	&cmd_diff,           &cmd_tag,            &cmd_untag,          &cmd_rmi,
+	&cmd_mount,          &cmd_umount,         &cmd_create,         &cmd_containers,
+	&cmd_commit,         &cmd_rm,             &cmd_bundle,         &cmd_df,
+	&cmd_info,           &cmd_version,        &cmd_help,           &cmd_graph_ls,
+	&cmd_graph_heads,    &cmd_graph_children, &cmd_graph_get,      &cmd_graph_raw,
+	&cmd_graph_exists,   &cmd_graph_register, &cmd_graph_delete,   &cmd_graph_tar,
+	&cmd_graph_size,     &cmd_graph_digest,   &cmd_graph_create,   &cmd_graph_path,
+	&cmd_graph_gzip,     &cmd_graph_init,     &cmd_hold,           &cmd_release,
+	&cmd_holds,          &cmd_migrate,        &cmd_check,          &cmd_prune,
+	&cmd_login,          &cmd_logout,
 	NULL,
 };
 

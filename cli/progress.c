@@ -279,6 +279,23 @@ static void say_step(struct progress *progress, enum nacre_event event, const ch
 		fprintf(stderr, "%s %s: done\n", what, name);
 }
 
+/* A sentence for the user, which stays. */
+static void say_note(struct progress *progress, const char *id, const char *note)
+{
+	AUTO_FREE char *text = must_printf("%s: %s", id, note), *line = NULL;
+
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	if (progress->mode == MODE_JSON)
+		line = progress_json_step(text, true, 0, 0, "");
+	if (progress->mode == MODE_TTY)
+		erase(progress);
+	fprintf(stderr, "%s\n", line ? line : text);
+	if (progress->mode == MODE_TTY)
+		redraw(progress, true);
+}
+
 static void on_event(void *ctx, enum nacre_event event, const char *id, const char *what, uint64_t current,
 		     uint64_t total)
 {
@@ -289,6 +306,10 @@ static void on_event(void *ctx, enum nacre_event event, const char *id, const ch
 
 	id = id ? id : "";
 	what = what ? what : "";
+	if (event == NACRE_EVENT_NOTE) {
+		say_note(progress, id, what);
+		return;
+	}
 	work = work_of(progress, what);
 	item = find_or_add(progress, id, what);
 	item->total = total;

@@ -39,7 +39,7 @@ struct nacre_copy_options copy_options(const struct args *args, struct progress 
 	return (struct nacre_copy_options){
 		.size = sizeof(struct nacre_copy_options),
 		.platform = args_text(args, "platform"),
-		.keep_ids = args_flag(args, "keep-ids"),
+		.keep_ids = args_has(args, "keep-ids") && args_flag(args, "keep-ids"),
 		.blobs = blobs_of(args_text(args, "blobs")),
 		.name = args_text(args, "name"),
 		.progress = progress_hook(progress),

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# Registries that ask who one is: htpasswd over TLS, tokens; login, logout, helpers.
+
+load helpers
+
+make_certificates() { # an authority in ca/ca.crt, the registry's own in cert.pem and key.pem
+	mkdir "$files/ca"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=tests-ca -keyout "$files/ca.key" -out "$files/ca/ca.crt"
+	openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$files/key.pem" -out "$files/csr.pem"
+	openssl x509 -req -in "$files/csr.pem" -days 2 -CA "$files/ca/ca.crt" -CAkey "$files/ca.key" -CAcreateserial \
+		-extfile <(echo subjectAltName=DNS:localhost) -out "$files/cert.pem"
+} 2>/dev/null
+
+setup_file() {
+	make_files
+	make_certificates
+	python3 -W ignore -c 'import crypt; print("me:" + crypt.crypt("se:cret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' \
+		>"$files/htpasswd"
+	make_image docker "$files/app.tar" --name app:1 --file etc/motd=hello
+	export REGISTRY_HTTP_TLS_CERTIFICATE=$files/cert.pem REGISTRY_HTTP_TLS_KEY=$files/key.pem
+	start_registry locked "auth: {htpasswd: {realm: tests, path: $files/htpasswd}}"
+	unset REGISTRY_HTTP_TLS_CERTIFICATE REGISTRY_HTTP_TLS_KEY
+	locked=$registry
+	serve tokens token --cert "$files/cert.pem" --key "$files/key.pem" --user me --password se:cret
+	start_registry token \
+		"auth: {token: {realm: \"http://localhost:$port/token\", service: registry, issuer: tests, rootcertbundle: $files/cert.pem}}"
+	export locked token=$registry
+	sk copy -q --dest-cert-dir "$files/ca" --dest-creds me:se:cret "docker-archive:$files/app.tar" "docker://$locked/app:1"
+	sk copy -q --dest-tls-verify=false --dest-creds me:se:cret "docker-archive:$files/app.tar" "docker://$token/app:1"
+}
+teardown_file() { drop_files; }
+
+login() { printf '%s\n' "$1" | nacre login -u me --password-stdin "${@:2}"; }
+
+@test "a certificate that nobody vouches for is refused, one of --cert-dir is taken" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	fails 69 nacre pull -q "$locked/app:1"
+	says certificate
+	fails 77 nacre pull -q --cert-dir "$files/ca" "$locked/app:1"
+	fails 77 nacre pull -q --cert-dir "$files/ca" --creds me:wrong "$locked/app:1"
+	nacre pull -q --cert-dir "$files/ca" --creds me:se:cret "$locked/app:1"
+	nacre cat "$locked/app:1:/etc/motd"
+}
+
+@test "login proves credentials and keeps them, 0600, beside what is there; logout forgets them" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	echo '{"auths": {"other.example": {"auth": "YTox"}}, "more": 1}' >auth.json
+	fails 77 login wrong --cert-dir "$files/ca" "$locked"
+	[ "$(jq -c '.auths | keys' auth.json)" = '["other.example"]' ]
+	login se:cret --cert-dir "$files/ca" "$locked"
+	[ "$(stat -c %a auth.json)" = 600 ]
+	[ "$(jq -r ".auths.\"$locked\".auth" auth.json | base64 -d)" = me:se:cret ]
+	[ "$(jq .more auth.json)" = 1 ]
+	[ "$(nacre login --get-login "$locked")" = me ]
+	nacre pull -q --cert-dir "$files/ca" "$locked/app:1"
+	skopeo login --get-login --authfile auth.json "$locked"
+	nacre logout "$locked"
+	[ "$(jq -c '.auths | keys' auth.json)" = '["other.example"]' ]
+	fails 2 nacre logout "$locked"
+	fails 2 nacre login --get-login "$locked"
+}
+
+@test "what skopeo keeps is found" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	skopeo login --cert-dir "$files/ca" -u me -p se:cret "$locked"
+	[ "$(nacre login --get-login "$locked")" = me ]
+	nacre pull -q --cert-dir "$files/ca" "$locked/app:1"
+}
+
+@test "tokens: with the right credentials, and not with others" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	fails 77 pull "$token/app:1"
+	fails 77 login wrong --tls-verify=false "$token"
+	login se:cret --tls-verify=false "$token"
+	pull "$token/app:1"
+	grep -q "authorization=Basic" "$files/tokens/log"
+}
+
+@test "a refresh token of a helper" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	mkdir bin
+	printf '#!/bin/sh\nprintf %s\n' "'{\"Username\":\"<token>\",\"Secret\":\"refresh-se:cret\"}'" >bin/docker-credential-tests
+	chmod +x bin/docker-credential-tests
+	echo "{\"credHelpers\": {\"$token\": \"tests\"}}" >auth.json
+	PATH=$work/bin:$PATH pull "$token/app:1"
+	fails 2 pull "$token/app:1"
+	says "docker-credential-tests"
+}
+
+@test "wrong uses of login and logout" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	fails 64 nacre login "$locked" </dev/null
+	says "no terminal"
+	fails 64 nacre login --password-stdin "$locked"
+	fails 64 login x no-host
+	fails 64 nacre logout
+	fails 64 nacre logout --all "$locked"
+	printf '{\n"auths": nonsense' >auth.json
+	fails 65 nacre login --get-login "$locked"
+	says "line 2"
+	[ "$(head -1 auth.json)" = "{" ]
+}

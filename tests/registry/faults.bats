@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# A registry behind a proxy that does everything wrong: a pull succeeds after retries, or fails with one clear line and the
+# store as it was. Credentials go to nobody but the registry.
+
+load helpers
+
+setup_file() {
+	make_files
+	export NACRE_HTTP_TIMEOUT=3
+	make_image docker "$files/app.tar" --name app:1 --file etc/motd=hello --big data=400000 --layer --file etc/new=new
+	start_registry real
+	sk copy -q --dest-tls-verify=false "docker-archive:$files/app.tar" "docker://$registry/app:1"
+	serve foreign foreign --upstream "$registry"
+	foreign=127.0.0.1:$port
+	: >"$files/faults"
+	serve proxy proxy --upstream "$registry" --faults "$files/faults" --foreign "$foreign"
+	export faulty=localhost:$port
+}
+teardown_file() { drop_files; }
+
+# with FAULT TIMES PART: pulls with credentials; they never reach the other host.
+with() {
+	echo "$*" >"$files/faults"
+	pull --creds me:se-cret "$faulty/app:1"
+}
+seen() { grep -q "^fault $1 " "$files/proxy/log"; }
+untouched() { # the store has nothing, and nothing is left of the attempt that would show
+	[ -z "$(nacre images -q)" ]
+	nacre check
+}
+nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign/log"; }
+
+@test "passing faults of blobs are overcome" {
+	local fault
+	for fault in cut delay 429 500 503 drop chunk stall foreign; do
+		export NACRE_ROOT=$work/store-$fault
+		with "$fault" 1 /blobs/
+		seen "$fault"
+		[ "$(nacre cat "$faulty/app:1:/etc/new")" = new ]
+	done
+	grep -q '^GET /v2/app/blobs/' "$files/foreign/log"
+	nobody_else_knows
+}
+
+@test "passing faults of manifests are overcome" {
+	local fault
+	for fault in delay 429 500 503 drop; do
+		export NACRE_ROOT=$work/store-$fault
+		with "$fault" 1 /manifests/
+		[ "$(nacre cat "$faulty/app:1:/etc/new")" = new ]
+	done
+}
+
+@test "what does not pass fails with one line, and the store is as it was" {
+	local fault
+	for fault in 429 503 drop circle headers; do
+		fails 69 with "$fault" 1000 /blobs/
+		seen "$fault"
+		untouched
+	done
+	for fault in circle headers; do
+		fails 69 with "$fault" 1000 /manifests/
+		untouched
+	done
+	nobody_else_knows
+}
+
+@test "what lies is refused" {
+	fails 65 with corrupt 1000 /blobs/
+	untouched
+	fails 65 with corrupt 1000 /manifests/
+	untouched
+	run --separate-stderr with body 1000 /manifests/
+	[[ $status = 65 || $status = 69 ]]
+	[[ $stderr == "nacre: "* ]]
+	untouched
+	local fault
+	for fault in short long; do
+		run --separate-stderr with "$fault" 1000 /blobs/
+		[[ $status = 65 || $status = 69 ]]
+		[[ $stderr == *"nacre: "* ]]
+		untouched
+	done
+}

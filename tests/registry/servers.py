@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""Servers that the tests need beside a real registry. Each says "listening on 127.0.0.1:PORT" once it does.
+
+  servers.py token --cert C --key K --user U --password P [--expires S]   hands out tokens that docker-registry believes
+  servers.py proxy --upstream HOST:PORT --faults FILE [--foreign HOST:PORT]  passes requests on, with faults
+  servers.py foreign [--upstream HOST:PORT]                               another host; logs what is sent to it
+
+The file of faults has one fault a line, FAULT TIMES PART: the next TIMES requests whose path has PART in it get it.
+Everything is logged to standard output, a request a line, with its credentials.
+"""
+import argparse
+import base64
+import http.client
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+lock = threading.Lock()
+
+
+def log(line):
+    with lock:
+        print(line, flush=True)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def note(self):
+        log(f"{self.command} {self.path} authorization={self.headers.get('Authorization', '-')}")
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def make_token(options, scopes):
+    access = []
+    for scope in scopes:
+        kind, _, rest = scope.partition(":")
+        name, _, actions = rest.rpartition(":")
+        access.append({"type": kind, "name": name, "actions": actions.split(",")})
+    der = subprocess.run(["openssl", "x509", "-in", options.cert, "-outform", "DER"], capture_output=True, check=True)
+    now = int(time.time())
+    header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(der.stdout).decode()]}
+    claims = {"iss": "tests", "sub": options.user, "aud": "registry", "iat": now, "nbf": now - 60,
+              "exp": now + options.expires, "jti": str(time.time_ns()), "access": access}
+    text = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", options.key], input=text.encode(),
+                            capture_output=True, check=True)
+    return text + "." + base64url(signed.stdout)
+
+
+class TokenHandler(Handler):
+    def give(self, scopes, allowed):
+        if not allowed:
+            self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}')
+            return
+        token = make_token(self.server.options, [scope for text in scopes for scope in text.split()])
+        text = json.dumps({"token": token, "expires_in": self.server.options.expires}).encode()
+        self.answer(200, text, Content_Type="application/json")
+
+    def do_GET(self):
+        self.note()
+        options = self.server.options
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        right = "Basic " + base64.b64encode(f"{options.user}:{options.password}".encode()).decode()
+        self.give(query.get("scope", []), self.headers.get("Authorization") == right)
+
+    def do_POST(self):
+        self.note()
+        form = urllib.parse.parse_qs(self.body().decode())
+        self.give(form.get("scope", []), form.get("refresh_token") == ["refresh-" + self.server.options.password])
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+class ProxyHandler(Handler):
+    def take_fault(self):
+        with lock:
+            with open(self.server.options.faults, encoding="utf-8") as file:
+                faults = [line.split() for line in file if line.strip()]
+            for fault in faults:
+                if int(fault[1]) > 0 and fault[2] in self.path:
+                    fault[1] = str(int(fault[1]) - 1)
+                    with open(self.server.options.faults, "w", encoding="utf-8") as file:
+                        file.writelines(" ".join(line) + "\n" for line in faults)
+                    return fault[0]
+        return None
+
+    def pass_on(self):
+        self.note()
+        body = self.body()
+        fault = self.take_fault()
+        if fault:
+            log(f"fault {fault} {self.path}")
+        early = getattr(self, "before_" + fault.replace("-", "_"), None) if fault else None
+        if early:
+            early()
+            return
+        upstream = http.client.HTTPConnection(self.server.options.upstream, timeout=60)
+        upstream.request(self.command, self.path, body=body,
+                         headers={name: value for name, value in self.headers.items() if name != "Connection"})
+        answer = upstream.getresponse()
+        try:
+            content = answer.read()
+        except http.client.IncompleteRead as short:  # docker-registry announces more than it sends with a 416
+            content = short.partial
+        headers = [(name, value) for name, value in answer.getheaders()
+                   if name not in ("Connection", "Transfer-Encoding", "Content-Length", "Date")]
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
+        upstream.close()
+        late = getattr(self, "after_" + fault.replace("-", "_"), None) if fault else None
+        if late:
+            self.close_connection = True
+            late(answer.status, headers, content)
+        else:
+            self.reply(answer.status, headers, content, length)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = pass_on
+
+    def reply(self, status, headers, content, length):
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+        self.wfile.flush()
+
+    # instead of asking the registry
+    def before_429(self):
+        self.answer(429, b"too fast", Retry_After="1")
+
+    def before_500(self):
+        self.answer(500, b"oops")
+
+    def before_503(self):
+        self.answer(503, b"")
+
+    def before_circle(self):
+        self.answer(307, b"", Location=self.path)
+
+    def before_foreign(self):
+        self.answer(307, b"", Location=f"http://{self.server.options.foreign}{self.path}")
+
+    def before_drop(self):
+        self.close_connection = True
+
+    def endless(self, first, more):
+        self.close_connection = True
+        try:
+            self.wfile.write(first)
+            while True:
+                self.wfile.write(more)
+        except OSError:
+            pass
+
+    def before_headers(self):
+        self.endless(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n")
+
+    def before_body(self):
+        self.endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                     b"Content-Type: application/vnd.oci.image.manifest.v1+json\r\n\r\n",
+                     b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+
+    # with what it said
+    def after_cut(self, status, headers, content):
+        self.reply(status, headers, content[:len(content) // 2], len(content))
+
+    def after_stall(self, status, headers, content):
+        self.reply(status, headers, content[:len(content) // 2], len(content))
+        self.rfile.read(1)  # until the client has had enough
+
+    def after_delay(self, status, headers, content):
+        time.sleep(0.5)
+        self.reply(status, headers, content, len(content))
+
+    def after_corrupt(self, status, headers, content):
+        middle = len(content) // 2
+        content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:] if content else content
+        self.reply(status, headers, content, len(content))
+
+    def after_short(self, status, headers, content):
+        self.reply(status, headers, content, max(0, len(content) - 7))
+
+    def after_long(self, status, headers, content):
+        self.reply(status, headers, content, len(content) + 7)
+
+    def after_chunk(self, status, headers, content):
+        half = content[:len(content) // 2]
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n" % len(content) + half)
+        self.wfile.flush()
+
+
+# --- another host ---------------------------------------------------------------------------------------------------
+
+class ForeignHandler(Handler):
+    def do_GET(self):
+        self.note()
+        if not self.server.options.upstream:
+            self.answer(404, b"nothing here")
+            return
+        upstream = http.client.HTTPConnection(self.server.options.upstream, timeout=60)
+        wanted = {"Range": self.headers["Range"]} if "Range" in self.headers else {}
+        upstream.request("GET", self.path, headers=wanted)
+        answer = upstream.getresponse()
+        content = answer.read()
+        extra = {"Content_Range": answer.getheader("Content-Range")} if answer.getheader("Content-Range") else {}
+        self.answer(answer.status, content, **extra)
+
+    def do_PUT(self):
+        self.note()
+        self.body()
+        self.answer(404, b"nothing here")
+
+    do_HEAD = do_GET
+    do_POST = do_PATCH = do_PUT
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=["token", "proxy", "foreign"])
+    for name in ("cert", "key", "user", "password", "upstream", "faults", "foreign"):
+        parser.add_argument("--" + name)
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--expires", type=int, default=300)
+    options = parser.parse_args()
+    handler = {"token": TokenHandler, "proxy": ProxyHandler, "foreign": ForeignHandler}[options.kind]
+    server = http.server.ThreadingHTTPServer((options.address, 0), handler)
+    server.daemon_threads = True
+    server.options = options
+    log(f"listening on {options.address}:{server.server_address[1]}")
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
