@@ -130,7 +130,7 @@ static int fill_up(struct nc_challenge *challenge, struct nacre_error *err)
 
 int nc_challenge_next(const char **at, struct nc_challenge *ret, struct nacre_error *err)
 {
-	struct nc_challenge challenge = { NC_CHALLENGE_OTHER };
+	struct nc_challenge challenge = { .scheme = NC_CHALLENGE_OTHER };
 	*at += strspn(*at, " \t,");
 	if (!**at)
 		return 0;

@@ -62,7 +62,6 @@ static int read_document(struct registry_source *self, const struct nc_descripto
 
 static int stored_config(struct registry_source *self, const struct nc_descriptor *config, char **ret)
 {
-	NC_AUTO_FREE char *id = NULL;
 	char hex[NC_DIGEST_TEXT];
 	struct nacre_image *image;
 	if (!self->store || config->digest.alg != NC_SHA256 ||

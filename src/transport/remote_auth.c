@@ -250,7 +250,7 @@ static int choose(const struct nc_http_answer *answer, struct nc_challenge *ret,
 {
 	const char *value;
 	struct nc_challenge one;
-	*ret = (struct nc_challenge){ NC_CHALLENGE_OTHER };
+	*ret = (struct nc_challenge){ .scheme = NC_CHALLENGE_OTHER };
 	for (size_t n = 0; (value = nc_http_header_get(answer, "WWW-Authenticate", n)); n++) {
 		int code;
 		while ((code = nc_challenge_next(&value, &one, err)) > 0) {
@@ -302,7 +302,7 @@ static int remember(struct nc_remote *remote, const struct nc_http_answer *answe
 	nc_remote_forget_tokens(remote);
 	pthread_mutex_unlock(&remote->mutex);
 	nc_challenge_release(&old);
-	*challenge = (struct nc_challenge){ NC_CHALLENGE_OTHER };
+	*challenge = (struct nc_challenge){ .scheme = NC_CHALLENGE_OTHER };
 	return 0;
 }
 

@@ -143,6 +143,9 @@ static int ask(struct blob_reader *self, struct nacre_error *err)
 	self->skip = self->at;
 	if (status == 206)
 		code = take_range(self, answer, err);
+	else if (status == 416 && self->at)
+		code = nc_fail(err, NACRE_E_BADDATA, 0, "%s has only %llu bytes of the %llu that the blob is said to have",
+			       nc_remote_host(remote), (unsigned long long)self->at, (unsigned long long)self->size);
 	else if (status != 200)
 		code = nc_remote_refused(remote, answer, path, err);
 	if (code >= 0)
@@ -203,7 +206,8 @@ static ssize_t blob_pull(struct blob_reader *self, const void **ret, struct nacr
 			continue;
 		}
 		ssize_t n = pull(self, ret, err);
-		if (n == 0 && (self->size == UINT64_MAX || self->at == self->size)) {
+		/* what breaks off behind the last byte has brought all there is */
+		if ((n == 0 && self->size == UINT64_MAX) || (n <= 0 && self->at == self->size)) {
 			self->ended = true;
 			return 0;
 		}
