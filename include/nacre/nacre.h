@@ -129,7 +129,7 @@ enum nacre_open_flags {
 struct nacre_open_options {
 	size_t size;
 	unsigned flags;			/* enum nacre_open_flags */
-	const char *driver;		/* for a new store: "overlay", "erofs", …; NULL: the best that works here. For an
+	const char *driver;		/* for a new store: "erofs", "overlay", …; NULL: the best that works here. For an
 					 * existing one: NULL, or the driver it was made with (else INVALID) */
 };
 

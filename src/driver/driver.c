@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-const struct nc_driver_ops *const nc_drivers[] = { &nc_overlay_driver, &nc_erofs_driver, &nc_btrfs_driver, &nc_vfs_driver,
+const struct nc_driver_ops *const nc_drivers[] = { &nc_erofs_driver, &nc_overlay_driver, &nc_btrfs_driver, &nc_vfs_driver,
 						    &nc_aufs_driver, &nc_memory_driver, NULL };
 
 int nc_driver_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err)
