@@ -91,3 +91,18 @@ nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign
 	with long 1000 /blobs/
 	nacre check --full
 }
+
+@test "a blob is as long as its manifest says, also when the server announces no length" {
+	local add fault
+	sk copy -q --src-tls-verify=false "docker://$registry/app:1" "dir:$work/dir"
+	for add in 7 -7; do
+		jq ".layers[-1].size += $add" "$work/dir/manifest.json" >"$work/other"
+		curl -sf -X PUT -H "Content-Type: $(jq -r .mediaType "$work/other")" --data-binary "@$work/other" \
+			"http://$registry/v2/app/manifests/other"
+		for fault in "delay 0" "chunked 1000"; do
+			echo "$fault /blobs/" >"$files/faults"
+			fails 65 pull "$faulty/app:other"
+			untouched
+		done
+	done
+}

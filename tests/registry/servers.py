@@ -209,6 +209,14 @@ class ProxyHandler(Handler):
     def after_long(self, status, headers, content):
         self.reply(status, headers, content, len(content) + 7)
 
+    def after_chunked(self, status, headers, content):
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write((b"%x\r\n%s\r\n" % (len(content), content) if content else b"") + b"0\r\n\r\n")
+
     def after_chunk(self, status, headers, content):
         half = content[:len(content) // 2]
         self.send_response_only(status)
