@@ -178,10 +178,7 @@ static int settle(struct walk *walk, const char *path, const char *name, unsigne
 		return settle_id(walk, path + 9, NC_PLACE_WRITABLE, entry, err);
 	if (begins(path, "nacre.tmp") || strncmp(name, NC_TEMPORARY, strlen(NC_TEMPORARY)) == 0)
 		return settle_id(walk, "", NC_PLACE_RUBBISH, entry, err);
-	/* a log is there as long as somebody has the catalog open, as we do */
-	if (strncmp(path, "catalog.db-", 11) == 0)
-		return 1;
-	if (strcmp(path, "catalog.db") == 0)
+	if (strncmp(path, "catalog.db", strlen("catalog.db")) == 0)	/* and its log, which stays */
 		return settle_id(walk, "", NC_PLACE_CATALOG, entry, err);
 	entry->place = NC_PLACE_METADATA;
 	for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)

@@ -2,10 +2,15 @@
  * renamed into place, whenever it is missing, damaged or of another version. Before each use the file at its path is
  * compared with the one that is open, so that a catalog deleted under us is noticed.
  *
- * A read-only store never writes: its catalog is opened as an immutable file where no writer has left a log beside
- * it, and is otherwise built in memory, as is that of an ephemeral store. */
+ * Who asks waits for nobody: where the file is locked, what the files of the store say answers from memory. So that it
+ * seldom is, closing takes no lock (SQLite's own way is to bring the log in alone); one who told something brings the
+ * log in at the end, as far as nobody is in the way.
+ *
+ * A read-only store never writes: its catalog is opened as an immutable file where no writer has left anything in the
+ * log beside it, and is otherwise built in memory, as is that of an ephemeral store. */
 #include "store/catalog.h"
 
+#include "store/catalog_sql.h"
 #include "store/inner.h"
 
 #include <errno.h>
@@ -23,109 +28,13 @@
 #define FILE_NAME "catalog.db"
 #define VERSION 2
 #define BUSY_MS 120000
+/* So long does one who asks: it is the instant in which the first to open the file looks the log through. */
+#define ASK_BUSY_MS 18
 /* So often is a catalog built anew before that is an error. */
 #define ATTEMPTS_MAX 5
 /* So long (a second) a builder waits for those who change files. */
 #define LOCK_ATTEMPTS_MAX 50
 #define LOCK_PAUSE_NS 20000000
-
-static const char schema[] =
-	"CREATE TABLE node(id TEXT PRIMARY KEY, parent TEXT NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT "
-	"NULL,"
-	" created_nsec INTEGER NOT NULL, size INTEGER NOT NULL, diff_id TEXT NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX node_parent ON node(parent, id) WHERE parent <> '';"
-	"CREATE INDEX node_diff_id ON node(diff_id, id) WHERE diff_id <> '';"
-	"CREATE INDEX node_created ON node(created DESC, created_nsec DESC, id) WHERE kind & 14;"
-	"CREATE INDEX node_old ON node(parent, id) WHERE kind & 4;"
-	"CREATE INDEX node_damaged ON node(parent) WHERE kind & 8;"
-	"CREATE TABLE name(name TEXT PRIMARY KEY, id TEXT NOT NULL, manifest TEXT NOT NULL, list TEXT NOT NULL)"
-	" WITHOUT ROWID;"
-	"CREATE INDEX name_id ON name(id, name);"
-	"CREATE TABLE document(digest TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(digest, image)) WITHOUT ROWID;"
-	"CREATE INDEX document_image ON document(image);"
-	"CREATE TABLE blob(digest TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(digest, image)) WITHOUT ROWID;"
-	"CREATE INDEX blob_image ON blob(image);"
-	"CREATE TABLE member(layer TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(layer, image)) WITHOUT ROWID;"
-	"CREATE INDEX member_image ON member(image);"
-	"PRAGMA user_version = 2;";
-
-#define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
-
-/* What is told comes after what is asked. */
-enum telling {
-	PUT_NODE = NC_QUESTION_COUNT,
-	PUT_DOCUMENT,
-	PUT_BLOB,
-	PUT_MEMBERS,
-	PUT_ALL_MEMBERS,
-	PUT_NAME,
-	DROP_NODE,
-	DROP_DOCUMENTS,
-	DROP_BLOBS,
-	DROP_MEMBERS,
-	DROP_NAME,
-	BEGIN,
-	COMMIT,
-	STATEMENT_COUNT
-};
-
-static const char *const texts[STATEMENT_COUNT] = {
-	[NC_ASK_NODE] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id = ?1",
-	[NC_ASK_PREFIX] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6",
-	[NC_ASK_PREFIX_IMAGES] = "SELECT id FROM node WHERE id >= ?1 AND id < ?2 AND kind & 14 ORDER BY id LIMIT 6",
-	[NC_ASK_NODES] = "SELECT " NODE_COLUMNS " FROM node n ORDER BY n.id",
-	[NC_ASK_HEADS] = "SELECT " NODE_COLUMNS " FROM node n WHERE NOT EXISTS (SELECT 1 FROM node c WHERE"
-			 " c.parent = n.id AND c.parent <> '') ORDER BY n.id",
-	[NC_ASK_CHILDREN] =
-		"SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
-	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
-	[NC_ASK_IMAGES] =
-		"SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 14 AND (n.kind & 10 OR"
-		" EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
-		" c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
-	/* downwards from those whose parent is of another kind or none: who is not met hangs on itself or on nothing */
-	[NC_ASK_LOST] =
-		"WITH RECURSIVE down(id) AS (SELECT n.id FROM node n WHERE n.kind & 4 AND (n.parent = '' OR EXISTS"
-		" (SELECT 1 FROM node p WHERE p.id = n.parent AND NOT p.kind & 4))"
-		" UNION SELECT n.id FROM down JOIN node n ON n.parent = down.id WHERE n.kind & 4)"
-		" SELECT n.id FROM node n WHERE n.kind & 4 AND n.id NOT IN (SELECT id FROM down) AND"
-		" NOT EXISTS (SELECT 1 FROM name WHERE name.id = n.id) AND"
-		" EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> '') ORDER BY n.id",
-	[NC_ASK_ADRIFT] = "SELECT id FROM node WHERE kind & 8 AND parent = '' LIMIT 1",
-	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
-	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
-	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",
-	/* the depth ends chains that damage has closed to a ring */
-	[NC_ASK_CHAIN] =
-		"WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("
-		"SELECT " NODE_COLUMNS ", 0 FROM node n WHERE n.id = ?1 UNION ALL "
-		"SELECT " NODE_COLUMNS ", depth + 1 FROM up JOIN node n ON n.id = up.parent WHERE depth < 4096)"
-		" SELECT id, parent, kind, size, diff_id, (SELECT count(*) FROM member WHERE layer = up.id)"
-		" FROM up ORDER BY depth",
-	[NC_ASK_BLOB_USERS] = "SELECT image FROM blob WHERE digest = ?1 LIMIT 1",
-	[NC_ASK_COUNTS] =
-		"SELECT (SELECT count(*) FROM node n WHERE n.kind & 6 AND (n.kind & 2 OR EXISTS (SELECT 1 FROM"
-		" name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND"
-		" c.parent <> ''))), (SELECT count(*) FROM node WHERE kind & 1), (SELECT count(*) FROM name)",
-	[PUT_NODE] = "INSERT OR REPLACE INTO node VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[PUT_DOCUMENT] = "INSERT OR IGNORE INTO document VALUES(?1, ?2)",
-	[PUT_BLOB] = "INSERT OR IGNORE INTO blob VALUES(?1, ?2)",
-	[PUT_MEMBERS] = "WITH RECURSIVE up(id) AS (SELECT parent FROM node WHERE id = ?1 AND parent <> ''"
-			" UNION SELECT n.parent FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
-			" INSERT OR IGNORE INTO member SELECT id, ?1 FROM up",
-	[PUT_ALL_MEMBERS] =
-		"WITH RECURSIVE up(id, image) AS (SELECT parent, id FROM node WHERE kind & 2 AND parent <> ''"
-		" UNION SELECT n.parent, up.image FROM up JOIN node n ON n.id = up.id WHERE n.parent <> '')"
-		" INSERT OR IGNORE INTO member SELECT id, image FROM up",
-	[PUT_NAME] = "INSERT OR REPLACE INTO name VALUES(?1, ?2, ?3, ?4)",
-	[DROP_NODE] = "DELETE FROM node WHERE id = ?1",
-	[DROP_DOCUMENTS] = "DELETE FROM document WHERE image = ?1",
-	[DROP_BLOBS] = "DELETE FROM blob WHERE image = ?1",
-	[DROP_MEMBERS] = "DELETE FROM member WHERE image = ?1",
-	[DROP_NAME] = "DELETE FROM name WHERE name = ?1",
-	[BEGIN] = "BEGIN IMMEDIATE",
-	[COMMIT] = "COMMIT",
-};
 
 struct nc_catalog {
 	struct nacre_store *store;
@@ -136,6 +45,7 @@ struct nc_catalog {
 	bool apart;			/* a copy: never to be opened again */
 	bool in_place;			/* the connection is one to the file at its path, of dev and ino */
 	bool distrusted;		/* the file was found damaged, and the store is read-only */
+	bool told;			/* this connection has put something into the log */
 	dev_t dev;
 	ino_t ino;
 };
@@ -184,8 +94,18 @@ static int run_text(struct nc_catalog *catalog, const char *text, struct nacre_e
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
+/* As far as it can be done at once. */
+static int empty_log(struct nc_catalog *catalog)
+{
+	sqlite3_busy_timeout(catalog->db, 0);
+	return sqlite3_wal_checkpoint_v2(catalog->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 static void disconnect(struct nc_catalog *catalog)
 {
+	if (catalog->told && catalog->db)
+		empty_log(catalog);
+	catalog->told = false;
 	for (int i = 0; i < STATEMENT_COUNT; i++) {
 		sqlite3_finalize(catalog->statements[i]);
 		catalog->statements[i] = NULL;
@@ -195,7 +115,7 @@ static void disconnect(struct nc_catalog *catalog)
 	catalog->in_place = false;
 }
 
-static int connect(struct nc_catalog *catalog, const char *path, int flags, struct nacre_error *err)
+static int connect(struct nc_catalog *catalog, const char *path, int flags, int busy_ms, struct nacre_error *err)
 {
 	int result = sqlite3_open_v2(path, &catalog->db, flags | SQLITE_OPEN_FULLMUTEX, NULL);
 	if (result != SQLITE_OK) {
@@ -204,7 +124,8 @@ static int connect(struct nc_catalog *catalog, const char *path, int flags, stru
 		return code;
 	}
 	sqlite3_extended_result_codes(catalog->db, 1);
-	sqlite3_busy_timeout(catalog->db, BUSY_MS);
+	sqlite3_busy_timeout(catalog->db, busy_ms);
+	sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return 0;
 }
 
@@ -282,7 +203,8 @@ static int fill_new(struct nc_catalog *catalog, struct nacre_error *err)
 
 static int open_in_memory(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	int code = connect(catalog, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, err);
+	int code = connect(catalog, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, BUSY_MS,
+			   err);
 	if (code == 0)
 		code = fill_new(catalog, err);
 	catalog->in_memory = true;
@@ -292,7 +214,7 @@ static int open_in_memory(struct nc_catalog *catalog, struct nacre_error *err)
 }
 
 /* Opens the file that is there. NACRE_E_NOTFOUND, NACRE_E_CORRUPT: it must be built. */
-static int open_file(struct nc_catalog *catalog, struct nacre_error *err)
+static int open_file(struct nc_catalog *catalog, int busy_ms, struct nacre_error *err)
 {
 	struct stat st;
 	if (fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -305,7 +227,7 @@ static int open_file(struct nc_catalog *catalog, struct nacre_error *err)
 	catalog->in_place = true;
 	int code = path_of(catalog->store, "", "", &path, err);
 	if (code == 0)
-		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, err);
+		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, busy_ms, err);
 	if (code == 0)
 		code = settle(catalog, err);
 	/* SQLite opened the log by its name, later than the file: were that another one by now, the log would be its */
@@ -326,11 +248,18 @@ static int add_uri_path(struct nc_buf *uri, const char *path, struct nacre_error
 	return code;
 }
 
-static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
+/* Whether something is in the log beside it. */
+static bool has_log(const struct nacre_store *store, const char *suffix)
 {
 	struct stat st;
-	bool at_rest =
-		fstatat(catalog->store->root, FILE_NAME "-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	char name[32];
+	snprintf(name, sizeof name, FILE_NAME "%s", suffix);
+	return fstatat(store->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+}
+
+static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	bool at_rest = !has_log(catalog->store, "-wal");
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
 	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
 	int code = at_rest && !catalog->distrusted ? path_of(catalog->store, "", "", &path, err) : NACRE_E_CORRUPT;
@@ -341,7 +270,7 @@ static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
 	if (code == 0)
 		code = nc_buf_add_text(&uri, "?immutable=1", err);
 	if (code == 0)
-		code = connect(catalog, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+		code = connect(catalog, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ASK_BUSY_MS, NULL);
 	if (code == 0)
 		code = settle(catalog, NULL);
 	if (code == 0)
@@ -363,14 +292,6 @@ static const char compare_text[] =
 	" UNION SELECT 'layers', image FROM (SELECT * FROM main.member EXCEPT SELECT * FROM kept.member)"
 	" UNION SELECT 'layers', image FROM (SELECT * FROM kept.member EXCEPT SELECT * FROM main.member)"
 	" ORDER BY 1, 2";
-
-static bool has_log(const struct nacre_store *store, const char *suffix)
-{
-	struct stat st;
-	char name[32];
-	snprintf(name, sizeof name, FILE_NAME "%s", suffix);
-	return fstatat(store->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 /* Attaches the file as "kept", without making a log beside it. */
 static int attach(struct nc_catalog *catalog, bool at_rest, struct nacre_error *err)
@@ -466,11 +387,15 @@ static int build_into(struct nc_catalog *catalog, struct nc_stage *stage, struct
 	if (code == 0)
 		code = path_of(catalog->store, dir.data, "", &path, err);
 	if (code == 0)
-		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE, err);
+		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE, BUSY_MS, err);
 	if (code == 0)
 		code = run_text(catalog, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL;", err);
 	if (code == 0)
 		code = fill_new(catalog, err);
+	/* a log would not come along */
+	int result = code == 0 ? empty_log(catalog) : SQLITE_OK;
+	if (result != SQLITE_OK)
+		code = fail(catalog, result, err);
 	disconnect(catalog);
 	return code;
 }
@@ -495,10 +420,10 @@ static int put_in_place(struct nacre_store *store, struct nc_stage *stage, struc
 
 /* While nobody changes files, or another builds. Not for ever: whoever holds the lock may be waiting for this
  * catalog. */
-static int lock_for_building(int locks, struct nacre_error *err)
+static int lock_for_building(int locks, int attempts, struct nacre_error *err)
 {
 	int code = NACRE_E_BUSY;
-	for (int i = 0; i < LOCK_ATTEMPTS_MAX && code == NACRE_E_BUSY; i++) {
+	for (int i = 0; i < attempts && code == NACRE_E_BUSY; i++) {
 		if (i)
 			nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
 		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_EXCLUSIVE, false, err);
@@ -512,12 +437,12 @@ static int build(struct nc_catalog *catalog, struct nacre_error *err)
 	NC_AUTO_FD int locks = -1;
 	int code = nc_locks_open(store, &locks, err);
 	if (code == 0)
-		code = lock_for_building(locks, err);
+		code = lock_for_building(locks, store->impatient ? 1 : LOCK_ATTEMPTS_MAX, err);
 	if (code < 0)
 		return code;
-	code = open_file(catalog, NULL);
+	code = open_file(catalog, ASK_BUSY_MS, NULL);
 	if (code != NACRE_E_NOTFOUND && code != NACRE_E_CORRUPT)
-		return code < 0 ? open_file(catalog, err) : 0;	/* another was faster */
+		return code < 0 ? open_file(catalog, ASK_BUSY_MS, err) : 0;	/* another was faster */
 	NC_CLEANUP(nc_stage_auto) struct nc_stage *stage = NULL;
 	code = nc_stage_new(store->stages, &stage, err);
 	if (code == 0)
@@ -549,22 +474,24 @@ static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
 		return open_readonly(catalog, err);
 	if (catalog->store->ephemeral)
 		return open_in_memory(catalog, err);
-	int code = open_file(catalog, err);
+	int code = open_file(catalog, ASK_BUSY_MS, err);
 	for (int i = 0; i < ATTEMPTS_MAX && (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT); i++) {
 		code = build(catalog, err);
 		if (code == NACRE_E_BUSY || code == NACRE_E_NOSPACE)
 			return open_for_once(catalog, err);
 		if (code == 0 && !catalog->db)
-			code = open_file(catalog, err);
+			code = open_file(catalog, ASK_BUSY_MS, err);
 	}
-	/* somebody goes on deleting it */
-	return code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT ? open_for_once(catalog, err) : code;
+	/* somebody goes on deleting it, or has locked it */
+	return code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT || code == NACRE_E_BUSY ? open_for_once(catalog, err)
+											     : code;
 }
 
 /* The file is damaged: it goes, and the next use builds it. Memory is only forgotten. */
 static void condemn(struct nc_catalog *catalog)
 {
 	bool has_file = !catalog->in_memory && !is_moved(catalog);
+	catalog->told = false;
 	disconnect(catalog);
 	if (catalog->store->readonly)
 		catalog->distrusted = true;
@@ -686,6 +613,13 @@ int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const 
 			code = ask(catalog, question, a, b, ret, err);
 		if (code == NACRE_E_CORRUPT)
 			condemn(catalog);
+		if (code == NACRE_E_BUSY) {
+			nc_rows_release(ret);
+			disconnect(catalog);
+			code = open_for_once(catalog, err);
+			if (code == 0)
+				code = ask(catalog, question, a, b, ret, err);
+		}
 	}
 	pthread_mutex_unlock(&catalog->mutex);
 	return code;
@@ -713,10 +647,14 @@ int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
 	/* one that another built since we last looked knows nothing of what changed under the catalog's lock */
 	if (!catalog->apart && (!catalog->db || (!catalog->in_memory && is_moved(catalog)))) {
 		disconnect(catalog);
-		code = open_file(catalog, err);
+		code = open_file(catalog, BUSY_MS, err);
 	}
-	if (code == 0)
-		code = catalog->db ? run(catalog, BEGIN, err) : NACRE_E_CORRUPT;
+	if (code == 0 && !catalog->db)
+		code = NACRE_E_CORRUPT;
+	if (code == 0) {
+		sqlite3_busy_timeout(catalog->db, BUSY_MS);
+		code = run(catalog, BEGIN, err);
+	}
 	if (code == NACRE_E_CORRUPT)
 		condemn(catalog);
 	if (code == NACRE_E_CORRUPT || code == NACRE_E_NOTFOUND)
@@ -729,8 +667,11 @@ int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
 int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	int code = run(catalog, COMMIT, err);
-	if (code == 0)
+	if (code == 0) {
+		catalog->told = true;
+		sqlite3_busy_timeout(catalog->db, ASK_BUSY_MS);
 		pthread_mutex_unlock(&catalog->mutex);
+	}
 	return code;
 }
 
@@ -738,6 +679,7 @@ void nc_catalog_abort(struct nc_catalog *catalog, bool damaged)
 {
 	if (!sqlite3_get_autocommit(catalog->db))
 		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_busy_timeout(catalog->db, ASK_BUSY_MS);
 	if (damaged)
 		condemn(catalog);
 	pthread_mutex_unlock(&catalog->mutex);
@@ -806,16 +748,17 @@ int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct na
 static int copy_into(struct nc_catalog *from, struct nc_catalog *to, struct nacre_error *err)
 {
 	/* a file of SQLite's own, which has no name and stays in memory as long as it is small */
-	int code = ensure_open(from, err);
-	if (code == 0)
-		code = connect(to, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	int code = connect(to, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, BUSY_MS, err);
 	if (code < 0)
 		return code;
 	sqlite3_backup *backup = sqlite3_backup_init(to->db, "main", from->db, "main");
 	if (!backup)
 		return fail(to, sqlite3_errcode(to->db), err);
-	sqlite3_backup_step(backup, -1);
+	/* a file that is locked is no failure to SQLite, which would have us try again */
+	int step = sqlite3_backup_step(backup, -1);
 	int result = sqlite3_backup_finish(backup);
+	if (step != SQLITE_DONE && result == SQLITE_OK)
+		result = step;
 	return result == SQLITE_OK ? prepare_all(to, err) : fail(to, result, err);
 }
 
@@ -828,7 +771,16 @@ int nc_catalog_copy(struct nc_catalog *catalog, struct nc_catalog **ret, struct 
 	copy->in_memory = copy->apart = true;
 	pthread_mutex_init(&copy->mutex, NULL);
 	pthread_mutex_lock(&catalog->mutex);
-	int code = copy_into(catalog, copy, err);
+	int code = ensure_open(catalog, err);
+	if (code == 0)
+		code = copy_into(catalog, copy, err);
+	if (code == NACRE_E_BUSY) {
+		disconnect(copy);
+		disconnect(catalog);
+		code = open_for_once(catalog, err);
+		if (code == 0)
+			code = copy_into(catalog, copy, err);
+	}
 	pthread_mutex_unlock(&catalog->mutex);
 	if (code < 0)
 		nc_catalog_close(copy);
@@ -855,6 +807,7 @@ int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret_before, uint64_t
 		code = measure(catalog, ret_before, err);
 	if (code == 0)
 		code = run_text(catalog, "VACUUM", err);
+	catalog->told |= code == 0 && catalog->in_place;
 	/* the file gets shorter when what is in the log is written into it */
 	if (code == 0 && !catalog->in_memory)
 		code = run_text(catalog, "PRAGMA wal_checkpoint(TRUNCATE)", err);

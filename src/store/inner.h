@@ -42,13 +42,15 @@ struct nacre_store {
 	int alive;			/* ephemeral: holds the lock that keeps others out */
 	int use;			/* holds NC_LOCK_USE; -1: there is nothing to hold it on */
 	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
+	bool impatient;			/* it is being opened by one who only looks: what would wait is left to others */
 };
 
 /* A flag for nacre_store_open beside those of nacre.h: nobody else has the store open, now and until it is closed, else
  * NACRE_E_BUSY. */
 #define NC_OPEN_ALONE (1u << 30)
-/* Make nacre.json name this driver, durably: the commit of a migration. The handle's own driver stays. */
-int nc_store_set_driver(struct nacre_store *store, const char *driver, struct nacre_error *err);
+/* Make nacre.json name this driver, durably: the commit of a migration. The handle's own driver stays. making: a directory of
+ * the store that is removed, with what one who dies in the middle leaves in it. */
+int nc_store_set_driver(struct nacre_store *store, int making, const char *driver, struct nacre_error *err);
 /* NACRE_E_DENIED for a read-only store, NACRE_E_IO after a commit that failed. */
 int nc_store_writable(struct nacre_store *store, struct nacre_error *err);
 /* fsync, unless the store never syncs. A failure is final: it breaks the store. */

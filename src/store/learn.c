@@ -9,7 +9,7 @@ int nc_catalog_hold(struct nacre_store *store, int locks, struct nacre_error *er
 {
 	/* the refresh may build the catalog, which needs its lock exclusively: so it comes first */
 	int code = nc_catalog_refresh(store->catalog, err);
-	return code < 0 ? code : nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_SHARED, true, err);
+	return code < 0 ? code : nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_SHARED, !store->impatient, err);
 }
 
 void nc_catalog_let_go(int locks)

@@ -82,7 +82,7 @@ static int teach(struct nacre_store *store, const char *id, struct nacre_error *
 	if (code == 0)
 		code = nc_locks_open(store, &locks, err);
 	if (code == 0)
-		code = nc_catalog_hold(store, locks, err);
+		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_SHARED, false, err);
 	return code < 0 ? code : nc_catalog_learn(store, &plan, err);
 }
 

@@ -123,7 +123,7 @@ static int sweep_moved(void *ctx, const char *name, unsigned char type, struct n
 }
 
 /* What is left of a driver's place when it is empty. */
-static void remove_places(int root, const char *driver)
+static int remove_places(int root, const char *driver, struct nacre_error *err)
 {
 	static const char *const places[][2] = {
 		{ "erofs", "erofs/empty" }, { "erofs", "erofs" },
@@ -133,8 +133,10 @@ static void remove_places(int root, const char *driver)
 		{ "aufs", "aufs/diff" }, { "aufs", "aufs/layers" }, { "aufs", "aufs/mnt" }, { "aufs", "aufs" },
 	};
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-		if (strcmp(places[i][0], driver) == 0)
-			unlinkat(root, places[i][1], AT_REMOVEDIR);
+		if (strcmp(places[i][0], driver) == 0 && unlinkat(root, places[i][1], AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+			return nc_fail(err, NACRE_E_IO, errno, "remove '%s'", places[i][1]);
+	return 0;
 }
 
 /* Remove the trees that one of the plan's drivers has and the store does not use. Those of an adopted root that were
@@ -157,7 +159,7 @@ static int sweep_driver(struct work *work, const char *name, bool all, struct na
 	if (code == 0 && all)
 		code = driver->ops->each(driver, sweep_tree, &sweep, err);
 	if (code == 0)
-		remove_places(work->store->root, name);
+		code = remove_places(work->store->root, name, err);
 	return code < 0 ? nc_wrap(err, code, "remove the trees of driver %s", name) : 0;
 }
 
@@ -511,7 +513,7 @@ static int move_all(struct work *work, struct nacre_error *err)
 	if (work->told->damaged)
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "%" PRIu64 " of %" PRIu64 " layers cannot be moved; the store "
 			       "stays with driver %s", work->told->damaged, work->told->layers, driver_of(work));
-	return nc_store_set_driver(work->store, work->to->name, err);
+	return nc_store_set_driver(work->store, work->state, work->to->name, err);
 }
 
 static int clean_old(struct work *work, struct nacre_error *err)

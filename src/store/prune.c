@@ -245,14 +245,26 @@ static int add_up(struct planning *planning, struct nacre_error *err)
 	return code;
 }
 
+/* The store with a catalog that is still to come. Other threads change some of what is in the handle, so it is not copied as a
+ * block of bytes. */
+static void make_shadow(struct nacre_store *store, struct nacre_store *ret)
+{
+	*ret = (struct nacre_store){
+		.path = store->path, .root = store->root, .graph = store->graph, .stages = store->stages, .blobs = store->blobs,
+		.names = store->names, .mounts = store->mounts, .driver = store->driver, .readonly = store->readonly,
+		.durable = store->durable, .ephemeral = store->ephemeral, .adopted = store->adopted,
+		.old_names = store->old_names, .token = store->token, .sessions = atomic_load(&store->sessions),
+		.alive = store->alive, .use = store->use, .broken = atomic_load(&store->broken),
+	};
+}
+
 int nc_prune_plan(struct nacre_store *store, const struct nacre_prune_options *options, const struct nc_blocks *blocks,
 		  struct nc_prune *ret, struct nacre_error *err)
 {
 	NC_AUTO_PRUNE struct nc_prune prune = { 0 };
 	NC_CLEANUP(planning_release) struct planning planning = { .store = store, .options = options,
 								  .blocks = blocks, .prune = &prune, .locks = -1 };
-	memcpy(&planning.shadow, store, sizeof planning.shadow);
-	planning.shadow.catalog = NULL;
+	make_shadow(store, &planning.shadow);
 	int code = store->readonly ? 0 : nc_locks_open(store, &planning.locks, err);
 	if (code == 0)
 		code = nc_catalog_copy(store->catalog, &planning.shadow.catalog, err);

@@ -86,7 +86,7 @@ static int put_name(struct nacre_store *store, int locks, const struct sides *fr
 	snprintf(file, sizeof file, "%u", step->number);
 	if (from->names < 0 || fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
 	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, err);
 }
 

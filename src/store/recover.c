@@ -97,7 +97,7 @@ static int drop_tree(struct nacre_store *store, int dir, const char *id, struct 
 static int drop_dangling(struct nacre_store *store, int locks, const char *full, struct nacre_error *err)
 {
 	struct nc_name_target target;
-	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
 	if (code < 0)
 		return code;
 	code = nc_name_read(store, full, &target, err);

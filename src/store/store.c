@@ -358,11 +358,12 @@ static int take_use(struct nacre_store *store, unsigned flags, struct nacre_erro
 	return code;
 }
 
-int nc_store_set_driver(struct nacre_store *store, const char *driver, struct nacre_error *err)
+int nc_store_set_driver(struct nacre_store *store, int making, const char *driver, struct nacre_error *err)
 {
 	int code = nc_store_writable(store, err);
-	return code < 0 ? code
-			: write_description(store->root, store->root, driver, store->adopted, store->durable, err);
+	if (code == 0)
+		code = write_description(store->root, making, driver, store->adopted, store->durable, err);
+	return code < 0 ? code : nc_store_sync(store, store->root, "'" DESCRIPTION "'", err);
 }
 
 static int open_store(struct nacre_store *store, const char *root, const struct nacre_open_options *options,
@@ -408,11 +409,13 @@ static int open_store(struct nacre_store *store, const char *root, const struct 
 		code = open_dirs(store, err);
 	if (code == 0)
 		code = open_driver(store, description.driver, err);
+	store->impatient = options->flags & NACRE_OPEN_AS_IT_IS;
 	if (code == 0)
 		code = nc_catalog_open(store, &store->catalog, err);
 	/* what cannot be cleaned up now (a full disk) is tried again the next time; the store itself is whole */
 	if (code == 0 && !store->readonly)
 		nc_recover(store, NULL);
+	store->impatient = false;
 	return code;
 }
 

@@ -89,8 +89,17 @@ static bool has_driver(const struct fixture *fixture, const char *driver)
 }
 
 /* Only this driver's trees are there, and nothing else is left of a migration. */
+static int no_temporary(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	if (strncmp(name, NC_TEMPORARY, strlen(NC_TEMPORARY)) == 0)
+		fail_msg("'%s' is left in the store", name);
+	return 0;
+}
+
 static void assert_clean(const struct fixture *fixture, const char *driver)
 {
+	NC_AUTO_FD int root = open(fixture->root, O_RDONLY | O_DIRECTORY);
+	assert_done(nc_dir_each(root, no_temporary, NULL, &err));
 	static const char *const drivers[] = { "vfs", "overlay" };
 	assert_true(has_driver(fixture, driver));
 	for (size_t i = 0; i < 2; i++)
