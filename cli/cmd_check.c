@@ -26,6 +26,7 @@ static const struct option_spec options[] = {
 struct report {
 	json_t *findings;	/* NULL: as text */
 	bool quiet;
+	bool looked;		/* to the end */
 };
 
 static const char *const states[] = {
@@ -94,8 +95,9 @@ static void print_plain(const struct nacre_checked *checked)
 		outf("%" PRIu64 " files lie in aside/.\n", checked->aside);
 }
 
-/* What a place has of the layers that are in the store; one that fails leaves the others. */
-static int mend_from(struct app *app, const struct args *args, struct progress *progress)
+/* What a place has of the layers that are in the store; one that fails leaves the others. It may have had what nobody sees
+ * to be missing without reading every layer: that it failed is said by the exit status, too. */
+static int mend_from(struct app *app, const struct args *args, struct progress *progress, int *ret_failed)
 {
 	const char *const *place = args_texts(args, "from");
 	struct nacre_copy_options copying = {
@@ -111,8 +113,10 @@ static int mend_from(struct app *app, const struct args *args, struct progress *
 
 		if (code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM || code == NACRE_E_NOSPACE)
 			return app_fail(app, code, &err);
-		if (code < 0)
+		if (code < 0) {
 			app_warn(app, "from '%s': %s", *place, err.msg);
+			*ret_failed = EXIT_FAILED;
+		}
 	}
 	return EXIT_DONE;
 }
@@ -127,7 +131,8 @@ static int check(struct app *app, const struct args *args, struct report *report
 {
 	struct progress *progress = progress_new(progress_mode(args));
 	struct nacre_error err = { .code = 0 };
-	int code = mend_from(app, args, progress);
+	int failed = EXIT_DONE;
+	int code = mend_from(app, args, progress, &failed);
 
 	if (code == EXIT_DONE) {
 		code = nacre_check(app->store,
@@ -140,7 +145,8 @@ static int check(struct app *app, const struct args *args, struct report *report
 				   },
 				   checked, &err);
 		progress_free(progress, code >= 0 && args_flag(args, "full"));
-		return code < 0 ? app_fail(app, code, &err) : checked->findings ? EXIT_BADDATA : EXIT_DONE;
+		report->looked = code >= 0;
+		return code < 0 ? app_fail(app, code, &err) : checked->findings ? EXIT_BADDATA : failed;
 	}
 	progress_free(progress, false);
 	return code;
@@ -159,9 +165,9 @@ static int run(struct app *app, const struct args *args)
 	code = app_open(app, writes ? APP_CHANGE : APP_READ);
 	if (code == EXIT_DONE)
 		code = check(app, args, &report, &checked);
-	if (facts && (code == EXIT_DONE || code == EXIT_BADDATA))
+	if (report.looked && facts)
 		value_print(app, args, fact_of(&checked, report.findings));
-	else if (!facts && !report.quiet && (code == EXIT_DONE || code == EXIT_BADDATA))
+	else if (report.looked && !report.quiet)
 		print_plain(&checked);
 	json_decref(report.findings);
 	return code;

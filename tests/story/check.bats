@@ -325,6 +325,11 @@ tree_print() {
 	has "$output" tree-missing
 	run --separate-stderr nacre check --repair --from docker-archive:none.tar --progress none
 	has "$stderr" none.tar
+	nacre check --repair --from oci:both --progress none >/dev/null
+	# nothing is seen to be wrong without reading it all, but what was asked for was not done
+	run --separate-stderr nacre check --repair --from docker-archive:none.tar --progress none
+	is "$status" 1
+	has "$output" Sound
 	fails 64 nacre check --from oci:both
 }
 
