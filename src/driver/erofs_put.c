@@ -1,6 +1,7 @@
 #include "driver/erofs_put.h"
 
 #include "driver/erofs_format.h"
+#include "driver/way.h"
 #include "io/path.h"
 
 #include <limits.h>
@@ -122,22 +123,6 @@ static void steps_release(struct steps *steps)
 	nc_buf_release(&steps->rest);
 }
 
-static void cut_last(struct nc_buf *path)
-{
-	while (path->len && path->data[path->len - 1] != '/')
-		path->len--;
-	if (path->len)
-		path->len--;
-	if (path->data)
-		path->data[path->len] = '\0';
-}
-
-static int append(struct nc_buf *path, const char *name, size_t len, struct nacre_error *err)
-{
-	int code = path->len ? nc_buf_add(path, "/", 1, err) : 0;
-	return code < 0 ? code : nc_buf_add(path, name, len, err);
-}
-
 static uint32_t own_dir(const struct nc_etree *tree, const struct nc_buf *path)
 {
 	bool hidden;
@@ -151,19 +136,12 @@ static int follow(struct steps *steps, uint32_t link, struct nacre_error *err)
 	const char *target = nc_etree_string(tree, tree->nodes[link].text);
 	if (++steps->links > LINKS_MAX)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' leads through too many links", steps->what);
-	NC_AUTO_BUF struct nc_buf rest = NC_BUF_INIT(4 * NAME_LIMIT);
-	int code = nc_buf_addf(&rest, err, "%s/%s", target, steps->rest.data + steps->at);
-	if (code < 0)
-		return code;
-	nc_buf_release(&steps->rest);
-	steps->rest = rest;
-	rest = (struct nc_buf)NC_BUF_INIT(0);
-	steps->at = 0;
-	if (target[0] == '/') {
+	int code = nc_way_splice(&steps->rest, &steps->at, target, strlen(target), err);
+	if (code == 0 && target[0] == '/') {
 		nc_buf_clear(&steps->path);
 		steps->dir = NC_ENODE_ROOT;
 	}
-	return 0;
+	return code;
 }
 
 /* Make a directory that no member mentioned: as the parents have it, or plain. old: what this layer has of that name,
@@ -203,7 +181,7 @@ static int step_into(struct steps *steps, const char *text, size_t len, struct n
 	uint8_t type = type_of(tree, node);
 	if (type == NC_ENTRY_SYMLINK)
 		return follow(steps, node, err);
-	int code = append(&steps->path, text, len, err);
+	int code = nc_way_add(&steps->path, text, len, err);
 	if (code < 0)
 		return code;
 	steps->dir = type == NC_ENTRY_DIR ? node : 0;
@@ -231,7 +209,7 @@ static int walk_steps(struct steps *steps, struct nacre_error *err)
 		text[len] = '\0';
 		int code = 0;
 		if (strcmp(text, "..") == 0) {
-			cut_last(&steps->path);
+			nc_way_cut(&steps->path);
 			steps->dir = own_dir(steps->put->tree, &steps->path);
 		} else if (strncmp(text, WHITEOUT, 4) == 0) {
 			code = nc_fail(err, NACRE_E_BADDATA, 0, "'%s' leads through a whiteout's name", steps->what);
@@ -418,7 +396,7 @@ static int find_target(struct nc_eput *put, const struct nc_entry *entry, uint32
 	const char *slash = strrchr(target, '/'), *text = slash ? slash + 1 : target;
 	code = go(put, target, slash ? (size_t)(slash - target) : 0, NULL, ret_path, &dir, &linked, err);
 	if (code >= 0 && *text)
-		code = append(ret_path, text, strlen(text), err);
+		code = nc_way_add(ret_path, text, strlen(text), err);
 	if (code < 0)
 		return code;
 	*ret = find_own(put->tree, nc_buf_text(ret_path), ret_path->len, &hidden);
@@ -434,7 +412,7 @@ static int put_link(struct nc_eput *put, struct place *place, const struct nc_bu
 	uint32_t node;
 	int code = nc_buf_add(&own, nc_buf_text(way), way->len, err);
 	if (code == 0)
-		code = append(&own, place->text, strlen(place->text), err);
+		code = nc_way_add(&own, place->text, strlen(place->text), err);
 	if (code == 0)
 		code = find_target(put, place->entry, &node, &path, err);
 	if (code < 0)

@@ -1,5 +1,6 @@
 #include "driver/erofs_read.h"
 
+#include "driver/copy.h"
 #include "driver/erofs_format.h"
 #include "io/fd.h"
 #include "tar/split.h"
@@ -118,22 +119,7 @@ void nc_erofs_close(struct nc_erofs *image)
 
 static uint8_t type_of(uint32_t mode, uint32_t number)
 {
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return NC_ENTRY_FILE;
-	case S_IFDIR:
-		return NC_ENTRY_DIR;
-	case S_IFLNK:
-		return NC_ENTRY_SYMLINK;
-	case S_IFCHR:
-		return number ? NC_ENTRY_CHAR : NC_ENODE_WHITEOUT;
-	case S_IFBLK:
-		return NC_ENTRY_BLOCK;
-	case S_IFIFO:
-		return NC_ENTRY_FIFO;
-	default:
-		return 0;
-	}
+	return S_ISCHR(mode) && !number ? NC_ENODE_WHITEOUT : (uint8_t)nc_type_of_mode(mode);
 }
 
 static int find_chunk(const struct nc_erofs *image, uint64_t at, struct nc_enode *node, struct nacre_error *err)

@@ -2,6 +2,7 @@
 
 #include "driver/copy.h"
 #include "driver/walk.h"
+#include "driver/way.h"
 #include "io/fd.h"
 #include "io/path.h"
 
@@ -179,17 +180,6 @@ static void steps_release(struct steps *steps)
 	nc_buf_release(&steps->rest);
 }
 
-static void cut_last(struct nc_buf *path)
-{
-	if (!path->len)
-		return;
-	while (path->len && path->data[path->len - 1] != '/')
-		path->len--;
-	if (path->len)
-		path->len--;
-	path->data[path->len] = '\0';
-}
-
 static int move_to(struct steps *steps, struct nacre_error *err)
 {
 	const char *path = nc_buf_text(&steps->path);
@@ -214,32 +204,15 @@ static int follow(struct steps *steps, const char *name, struct nacre_error *err
 {
 	if (++steps->links > LINKS_MAX)
 		return nc_fail(err, NACRE_E_BADDATA, ELOOP, "'%s'", steps->what);
-	NC_AUTO_BUF struct nc_buf rest = NC_BUF_INIT(4 * PATH_LIMIT);
 	char target[PATH_MAX];
 	ssize_t len = readlinkat(steps->fd, name, target, sizeof target);
 	if (len < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "read link '%s'", name);
-	int code = nc_buf_add(&rest, target, (size_t)len, err);
-	if (code >= 0)
-		code = nc_buf_add(&rest, "/", 1, err);
-	if (code >= 0)
-		code = nc_buf_add_text(&rest, steps->rest.data + steps->at, err);
-	if (code < 0)
+	int code = nc_way_splice(&steps->rest, &steps->at, target, (size_t)len, err);
+	if (code < 0 || target[0] != '/')
 		return code;
-	nc_buf_release(&steps->rest);
-	steps->rest = rest;
-	rest = (struct nc_buf)NC_BUF_INIT(0);
-	steps->at = 0;
-	if (target[0] != '/')
-		return 0;
 	nc_buf_clear(&steps->path);
 	return move_to(steps, err);
-}
-
-static int append(struct nc_buf *path, const char *name, size_t len, struct nacre_error *err)
-{
-	int code = path->len ? nc_buf_add(path, "/", 1, err) : 0;
-	return code < 0 ? code : nc_buf_add(path, name, len, err);
 }
 
 /* One component, which is neither "." nor "..". */
@@ -254,7 +227,7 @@ static int step_into(struct steps *steps, const char *name, size_t len, struct n
 	}
 	if (there && S_ISLNK(st.st_mode))
 		return follow(steps, name, err);
-	int code = append(&steps->path, name, len, err);
+	int code = nc_way_add(&steps->path, name, len, err);
 	if (code < 0)
 		return code;
 	bool whiteout = there && nc_is_whiteout(&st);
@@ -305,7 +278,7 @@ static int walk_steps(struct steps *steps, struct nacre_error *err)
 		if (strcmp(name, ".") == 0)
 			continue;
 		if (strcmp(name, "..") == 0) {
-			cut_last(&steps->path);
+			nc_way_cut(&steps->path);
 			code = move_to(steps, err);
 		} else if (strncmp(name, ".wh.", 4) == 0) {
 			return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' leads through a whiteout's name", steps->what);
@@ -461,7 +434,7 @@ static int place_target(struct nc_unpack *unpack, const char *target, struct nc_
 	if (code >= 0)
 		code = walk_steps(&steps, err);
 	if (code >= 0)
-		code = append(&steps.path, slash ? slash + 1 : target, strlen(slash ? slash + 1 : target), err);
+		code = nc_way_add(&steps.path, slash ? slash + 1 : target, strlen(slash ? slash + 1 : target), err);
 	if (code < 0)
 		return code;
 	nc_buf_clear(ret_path);

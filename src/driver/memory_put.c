@@ -1,6 +1,6 @@
 #include "driver/memory_tree.h"
 
-#include "base/buf.h"
+#include "driver/way.h"
 #include "io/path.h"
 
 #include <limits.h>
@@ -160,37 +160,14 @@ static void steps_release(struct steps *steps)
 	nc_buf_release(&steps->rest);
 }
 
-static void cut_last(struct nc_buf *path)
-{
-	while (path->len && path->data[path->len - 1] != '/')
-		path->len--;
-	if (path->len)
-		path->len--;
-	if (path->data)
-		path->data[path->len] = '\0';
-}
-
-static int append(struct nc_buf *path, const char *name, size_t len, struct nacre_error *err)
-{
-	int code = path->len ? nc_buf_add(path, "/", 1, err) : 0;
-	return code < 0 ? code : nc_buf_add(path, name, len, err);
-}
-
 static int follow(struct steps *steps, const char *target, struct nacre_error *err)
 {
 	if (++steps->links > LINKS_MAX)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' leads through too many links", steps->what);
-	NC_AUTO_BUF struct nc_buf rest = NC_BUF_INIT(4 * NAME_LIMIT);
-	int code = nc_buf_addf(&rest, err, "%s/%s", target, steps->rest.data + steps->at);
-	if (code < 0)
-		return code;
-	nc_buf_release(&steps->rest);
-	steps->rest = rest;
-	rest = (struct nc_buf)NC_BUF_INIT(0);
-	steps->at = 0;
-	if (target[0] == '/')
+	int code = nc_way_splice(&steps->rest, &steps->at, target, strlen(target), err);
+	if (code == 0 && target[0] == '/')
 		nc_buf_clear(&steps->path);
-	return 0;
+	return code;
 }
 
 /* See to it that name is a directory of this layer in dir. */
@@ -219,7 +196,7 @@ static int step_into(struct steps *steps, const char *text, struct nacre_error *
 		name = nc_mem_name_get(up->node, text, strlen(text));
 	if (name && name->own && name->node->type == NC_ENTRY_SYMLINK)
 		return follow(steps, name->node->link, err);
-	int code = append(&steps->path, text, strlen(text), err);
+	int code = nc_way_add(&steps->path, text, strlen(text), err);
 	if (code < 0 || !steps->make)
 		return code;
 	if (name && name->own && name->node->type != NC_ENTRY_DIR)
@@ -244,7 +221,7 @@ static int walk_steps(struct steps *steps, struct nacre_error *err)
 		text[len] = '\0';
 		int code = 0;
 		if (strcmp(text, "..") == 0)
-			cut_last(&steps->path);
+			nc_way_cut(&steps->path);
 		else if (strncmp(text, WHITEOUT, 4) == 0)
 			code = nc_fail(err, NACRE_E_BADDATA, 0, "'%s' leads through a whiteout's name", steps->what);
 		else if (strcmp(text, ".") != 0)
@@ -429,7 +406,7 @@ static int find_target(struct nc_mem_put *put, const struct nc_entry *entry, str
 		bool linked;
 		code = go(put, target, slash ? (size_t)(slash - target) : 0, NULL, ret_path, &linked, err);
 		if (code >= 0 && *text)
-			code = append(ret_path, text, strlen(text), err);
+			code = nc_way_add(ret_path, text, strlen(text), err);
 		if (code < 0)
 			return code;
 		name = nc_mem_find(put->tree, nc_buf_text(ret_path), ret_path->len);
@@ -504,7 +481,7 @@ static int put_object(struct nc_mem_put *put, const char *name, const struct nc_
 	if (code < 0)
 		return code;
 	place.dir = nc_mem_find(put->tree, nc_buf_text(&path), path.len)->node;
-	code = append(&path, place.text, strlen(place.text), err);
+	code = nc_way_add(&path, place.text, strlen(place.text), err);
 	if (code < 0)
 		return code;
 	place.path = path;

@@ -4,7 +4,7 @@
  *	overlay/<id>/link	26 characters: its short name
  *	overlay/<id>/lower	"l/AAA:l/BBB", short names of its parents, nearest first; none for a base layer and
  *				for one whose root is opaque (overlayfs would merge it all the same)
- *	overlay/<id>/work/	where there is a lower
+ *	overlay/<id>/work	a directory, where there is a lower
  *	overlay/l/<short>	link to ../<id>/diff
  *	overlay/empty/		below a single layer, since overlayfs wants two
  *

@@ -1,7 +1,7 @@
 #include "driver/view.h"
 
-#include "base/buf.h"
 #include "driver/view_pair.h"
+#include "driver/way.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,37 +17,6 @@ void nc_view_close(struct nc_view *view)
 }
 
 /* --- resolving -------------------------------------------------------------------------------------------------- */
-
-static void cut_last(struct nc_buf *path)
-{
-	while (path->len && path->data[path->len - 1] != '/')
-		path->len--;
-	if (path->len)
-		path->len--;
-	if (path->data)
-		path->data[path->len] = '\0';
-}
-
-static int append(struct nc_buf *path, const char *name, size_t len, struct nacre_error *err)
-{
-	int code = path->len ? nc_buf_add(path, "/", 1, err) : 0;
-	return code < 0 ? code : nc_buf_add(path, name, len, err);
-}
-
-/* Put the target of a link before the rest of the path. */
-static int splice(struct nc_buf *rest, size_t at, const struct nc_entry *link, struct nacre_error *err)
-{
-	NC_AUTO_BUF struct nc_buf more = NC_BUF_INIT(PATH_LIMIT);
-	int code = nc_buf_add(&more, link->link, link->link_len, err);
-	if (code >= 0)
-		code = nc_buf_add(&more, rest->data + at, rest->len - at, err);
-	if (code < 0)
-		return code;
-	nc_buf_release(rest);
-	*rest = more;
-	more = (struct nc_buf)NC_BUF_INIT(0);
-	return 0;
-}
 
 int nc_view_resolve(struct nc_view *view, const char *path, bool follow_last, char **ret, struct nacre_error *err)
 {
@@ -75,10 +44,10 @@ int nc_view_resolve(struct nc_view *view, const char *path, bool follow_last, ch
 		if (len == 1 && name[0] == '.')
 			continue;
 		if (len == 2 && name[0] == '.' && name[1] == '.') {
-			cut_last(&done);
+			nc_way_cut(&done);
 			continue;
 		}
-		code = append(&done, name, len, err);
+		code = nc_way_add(&done, name, len, err);
 		if (code >= 0)
 			code = view->ops->stat(view, done.data, &file, err);
 		if (code < 0 || file.entry.type != NC_ENTRY_SYMLINK || (last && !follow_last))
@@ -90,9 +59,8 @@ int nc_view_resolve(struct nc_view *view, const char *path, bool follow_last, ch
 		if (file.entry.link[0] == '/')
 			nc_buf_clear(&done);
 		else
-			cut_last(&done);
-		code = splice(&rest, at, &file.entry, err);
-		at = 0;
+			nc_way_cut(&done);
+		code = nc_way_splice(&rest, &at, file.entry.link, file.entry.link_len, err);
 	}
 	if (code < 0)
 		return code;

@@ -225,6 +225,19 @@ int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct 
 	return code < 0 ? code : 0;
 }
 
+int nc_copy_into_store(const struct nc_copy *copy, struct nc_source *source, struct nacre_store *store,
+		       struct nacre_error *err)
+{
+	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
+	const struct nacre_copy_options *options = copy->options;
+	const struct nc_sink_wish wish = { .store = store, .tag = "", .blobs = options->blobs,
+					   .cancel = options->progress.cancel, .repair = options->repair };
+	int code = nc_graph_save_open(&wish, &sink, err);
+	if (code >= 0)
+		code = nc_copy_images(copy, source, sink, err);
+	return code < 0 ? code : sink->ops->commit(sink, err);
+}
+
 /* --- what callers say ------------------------------------------------------------------------------------------- */
 
 int nc_full_name(const char *text, char *ret, struct nacre_error *err)
@@ -362,21 +375,14 @@ static int load(struct nacre_store *store, const char *path, const struct nacre_
 		struct nacre_copied *copied, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
-	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
-	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs,
-						.cancel = options->progress.cancel, .repair = options->repair };
+	const struct nc_copy copy = { options, "loading layer", NULL, copied };
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)
 		return code;
 	wish.all = true;
 	code = nc_source_detect(path, &wish, &source, err);
-	if (code >= 0)
-		code = nc_graph_save_open(&sink_wish, &sink, err);
-	const struct nc_copy copy = { options, "loading layer", NULL, copied };
-	if (code >= 0)
-		code = nc_copy_images(&copy, source, sink, err);
-	return code < 0 ? code : sink->ops->commit(sink, err);
+	return code < 0 ? code : nc_copy_into_store(&copy, source, store, err);
 }
 
 int nacre_load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,

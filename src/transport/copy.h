@@ -15,6 +15,10 @@ struct nc_copy {
 int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
 		   struct nacre_error *err);
 
+/* Every image of source into the store, to the commit. */
+int nc_copy_into_store(const struct nc_copy *copy, struct nc_source *source, struct nacre_store *store,
+		       struct nacre_error *err);
+
 /* Gives *copied to the caller, who may not want it. */
 int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret);
 NC_DEFINE_CLEANUP(nc_copied_auto, struct nacre_copied *, nacre_copied_free)

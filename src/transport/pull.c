@@ -5,22 +5,15 @@ static int pull(struct nacre_store *store, const char *name, const struct nacre_
 		struct nacre_copied *copied, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
-	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
 	const struct nc_place place = { .transport = NC_REGISTRY, .where = (char *)"", .rest = (char *)name };
-	const struct nc_sink_wish sink_wish = { .store = store, .tag = "", .blobs = options->blobs,
-						.cancel = options->progress.cancel };
+	const struct nc_copy copy = { options, "pulling layer", NULL, copied };
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)
 		return code;
 	wish.rest = name;
 	code = nc_source_open(&place, &wish, &source, err);
-	if (code >= 0)
-		code = nc_graph_save_open(&sink_wish, &sink, err);
-	const struct nc_copy copy = { options, "pulling layer", NULL, copied };
-	if (code >= 0)
-		code = nc_copy_images(&copy, source, sink, err);
-	return code < 0 ? code : sink->ops->commit(sink, err);
+	return code < 0 ? code : nc_copy_into_store(&copy, source, store, err);
 }
 
 int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
