@@ -12,8 +12,8 @@ struct field {
 	size_t len;
 };
 
-/* The next line, cut at its colons into count fields; the last of them takes the rest. Returns how many there are, 0 at
- * the end. */
+/* The next line, cut at its colons into count fields; the last of them takes the rest, those that are missing are empty.
+ * Returns how many there are, 0 at the end. */
 static size_t next_line(const char **at, struct field *fields, size_t count)
 {
 	if (!*at || !**at)
@@ -29,6 +29,8 @@ static size_t next_line(const char **at, struct field *fields, size_t count)
 			break;
 		from = colon + 1;
 	}
+	for (size_t i = found; i < count; i++)
+		fields[i] = (struct field){ end, 0 };
 	*at = *end ? end + 1 : end;
 	return found;
 }

@@ -127,7 +127,7 @@ static int field_in(const unsigned char *field, uint32_t max, const char *what, 
 int nc_tar_header_entry(const unsigned char *block, const struct nc_tar_header *header, struct nc_entry *entry,
 			struct nacre_error *err)
 {
-	uint32_t mode;
+	uint32_t mode = 0;
 	int code = field_in(block + MODE, UINT32_MAX, "mode", &mode, err);
 	if (code == 0)
 		code = field_in(block + UID, NC_ENTRY_OWNER_MAX, "owner", &entry->uid, err);

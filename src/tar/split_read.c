@@ -534,7 +534,7 @@ static int take_segment(struct nc_split_reader *reader, const struct fields *fie
 /* Returns a kind, 0 at the end, or a negative code; skips what holds nothing. */
 static int next_record(struct nc_split_reader *reader, struct nc_split_record *ret, struct nacre_error *err)
 {
-	struct nc_slice text;
+	struct nc_slice text = { 0 };
 	int more;
 	while ((more = next_object(reader, &text, err)) > 0) {
 		struct fields fields = { 0 };

@@ -118,7 +118,7 @@ int nc_archive_out_begin(struct nc_archive_out *out, const char *name, uint64_t 
 int nc_archive_out_bytes(struct nc_archive_out *out, const char *name, const void *bytes, size_t len,
 			 struct nacre_error *err)
 {
-	struct nc_writer *writer;
+	struct nc_writer *writer = NULL;
 	int code = nc_archive_out_begin(out, name, len, &writer, err);
 	return code < 0 ? code : nc_writer_write(writer, bytes, len, err);
 }
@@ -126,7 +126,7 @@ int nc_archive_out_bytes(struct nc_archive_out *out, const char *name, const voi
 int nc_archive_out_stream(struct nc_archive_out *out, const char *name, uint64_t size, struct nc_reader *reader,
 			  struct nacre_error *err)
 {
-	struct nc_writer *writer;
+	struct nc_writer *writer = NULL;
 	int code = nc_archive_out_begin(out, name, size, &writer, err);
 	return code < 0 ? code : nc_copy_stream(reader, writer, NULL, err);
 }
