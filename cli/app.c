@@ -15,6 +15,8 @@
 const struct option_spec app_options[] = {
 	{ .name = "root", .arg = "DIR", .help = "the store (else $NACRE_ROOT, else the default one)" },
 	{ .name = "driver", .arg = "NAME", .help = "storage driver of a new store (else $NACRE_DRIVER)" },
+	{ .name = "sync", .arg = "WHEN", .help = "commit, or none: never wait for the disk (throw-away stores)",
+	  .choices = "commit|none" },
 	{ .name = "log-level", .arg = "LEVEL", .help = "error, warn, info or debug",
 	  .choices = "error|warn|info|debug" },
 	{ .letter = 'h', .name = "help", .help = "show help" },
@@ -51,8 +53,10 @@ int app_settle(struct app *app, const struct args *global, const struct args *ar
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	const char *root = either(args, global, "root", "NACRE_ROOT");
 	const char *level = either(args, global, "log-level", NULL);
+	const char *sync = either(args, global, "sync", NULL);
 
 	app->driver = either(args, global, "driver", "NACRE_DRIVER");
+	app->no_sync = sync && strcmp(sync, "none") == 0;
 	app->level = LOG_WARN;
 	for (size_t i = 0; level && i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (strcmp(level, levels[i]) == 0)
@@ -96,6 +100,8 @@ int app_open(struct app *app, enum app_need need)
 		options.flags = NACRE_OPEN_NOCREATE;
 	if (need == APP_LOOK || need == APP_LOOK_OR_NONE)
 		options.flags |= NACRE_OPEN_AS_IT_IS;
+	if (app->no_sync)
+		options.flags |= NACRE_OPEN_NOSYNC;
 	if (need == APP_READ)
 		options.flags |= NACRE_OPEN_READONLY;
 	code = nacre_store_open(app->root, &options, &app->store, &err);

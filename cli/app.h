@@ -27,6 +27,7 @@ struct app {
 	char *root;
 	bool root_is_default;
 	const char *driver;
+	bool no_sync;		/* a power cut may lose what is written now */
 	enum log_level level;
 	bool json_errors;	/* --progress=json: failures are lines of it */
 	struct nacre_store *store;

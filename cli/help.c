@@ -61,12 +61,12 @@ void help_all(void)
 		 "  hold, release, holds    keep images and nodes from being removed\n"
 		 "  df, info, check, migrate  space; the store, its damage, another driver\n"
 		 "  graph ...               the graph below: see 'nacre help graph'\n"
-		 "  help                    'nacre help COMMAND' shows a command's options\n\n");
+		 "  help, version           'nacre help COMMAND' shows a command's options\n\n");
 	out_text("  --root DIR              the store (else $NACRE_ROOT, else /var/lib/nacre for\n"
 		 "                          root and ~/.local/share/nacre for others)\n"
 		 "  --driver NAME           driver of a new store (else $NACRE_DRIVER)\n"
 		 "  --log-level LEVEL       error, warn (the default), info or debug\n"
-		 "  --version               show the version\n\n"
+		 "  --sync none             never wait for the disk: for throw-away stores only\n\n"
 		 "Example: nacre load -i debian.tar && nacre images\n");
 }
 

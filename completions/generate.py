@@ -81,7 +81,7 @@ _nacre() {
 		case ${words[i]} in
 		--root | --driver) store+=("${words[i]}" "${words[i + 1]:-}") && ((i++)) ;;
 		--root=* | --driver=*) store+=("${words[i]}") ;;
-		--log-level) ((i++)) ;;
+		--log-level | --sync) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -144,7 +144,7 @@ _nacre() {
 	local -i at=2
 	while (( at < CURRENT )); do
 		case $words[at] in
-		--root|--driver|--log-level) (( at += 2 )); continue ;;
+		--root|--driver|--log-level|--sync) (( at += 2 )); continue ;;
 		-*) (( at++ )); continue ;;
 		esac
 		break
@@ -193,7 +193,7 @@ function __nacre_command --description 'the command that stands on the line'
 			continue
 		end
 		switch $word
-			case --root --driver --log-level
+			case --root --driver --log-level --sync
 				set skip 1
 			case '-*'
 			case '*'
