@@ -85,6 +85,14 @@ NC_DEFINE_CLEANUP(nc_ingest_auto, struct nc_ingest *, nc_ingest_free)
  * whoever is). Call for each layer of an image, lowest first. */
 int nc_ingest_has(struct nc_ingest *ingest, const char *chain_id, struct nacre_error *err);
 
+/* Bytes of layers that are to come, as they lie there. */
+struct nc_room {
+	uint64_t plain, compressed;
+	uint64_t kept;			/* of compressed ones, what is kept so beside the tree */
+};
+/* NACRE_E_NOSPACE when they certainly do not fit on the store's disk. */
+int nc_ingest_room(struct nc_ingest *ingest, const struct nc_room *room, struct nacre_error *err);
+
 struct nc_layer_in {
 	const char *parent;		/* chain ID of the layer below, brought in this ingest or before; NULL */
 	const struct nc_digest *diff_id;	/* must fit; NULL: whatever comes */

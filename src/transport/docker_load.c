@@ -154,6 +154,11 @@ static int read_layers(struct docker_source *self, const json_t *image, struct n
 	if (count != self->box.offer.layer_count)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "manifest.json has %zu layers, the config %zu diff IDs",
 			       count, self->box.offer.layer_count);
+	for (size_t i = 0; i < count; i++) {	/* one that is missing is missed only when it is asked for */
+		const struct nc_member *member;
+		if (nc_archive_find(self->archive, self->layers[i], &member, NULL) == 0)
+			self->box.layers[i].blob_size = member->size;
+	}
 	return 0;
 }
 

@@ -27,6 +27,8 @@ struct graph_sink {
 	struct nc_ingest *ingest;
 	struct expected *expected;
 	size_t expected_count, expected_room;
+	bool weighed;			/* room counts all images already */
+	struct nc_room room;		/* of layers that are not there */
 	struct nc_map *seen;		/* IDs in expected */
 	struct nc_map *kept;		/* v1 IDs that this copy brought or compared */
 	/* the image in hand */
@@ -75,6 +77,33 @@ static void node_id(const struct graph_sink *self, size_t layer, char ret[NC_DIG
 		nc_digest_hex(&self->chain[layer], ret);
 }
 
+/* Adds a layer that is not there. */
+static void weigh(struct graph_sink *self, size_t i, const char *id)
+{
+	const struct nc_offer_layer *layer = &self->offer->layers[i];
+	struct nacre_node there;
+	if (layer->blob_size > INT64_MAX || nacre_node_get(self->store, id, &there, NULL) == 0)
+		return;
+	bool compressed = strstr(layer->media_type, "gzip") || strstr(layer->media_type, "zstd");
+	*(compressed ? &self->room.compressed : &self->room.plain) += layer->blob_size;
+	if (compressed && self->keep_blobs && self->offer->manifest)
+		self->room.kept += layer->blob_size;
+}
+
+static int check_room(struct graph_sink *self, struct nacre_error *err)
+{
+	char id[NC_DIGEST_TEXT];
+	if (self->mend_only)
+		return 0;
+	for (size_t i = 0; i < self->known && !self->weighed; i++) {
+		node_id(self, i, id);
+		weigh(self, i, id);
+	}
+	int code = nc_ingest_room(self->ingest, &self->room, err);
+	self->room = (struct nc_room){ 0 };
+	return code;
+}
+
 /* --- several images --------------------------------------------------------------------------------------------- */
 
 static int expect_id(struct graph_sink *self, size_t depth, const char *id, struct nacre_error *err)
@@ -103,8 +132,11 @@ static int graph_expect(struct nc_sink *sink, const struct nc_offer *offer, stru
 	char id[NC_DIGEST_TEXT];
 	struct nc_digest config;
 	int code = start_chain(self, offer, err);
+	self->weighed = true;
 	for (size_t i = 0; i < offer->layer_count && code >= 0; i++) {
 		node_id(self, i, id);
+		if (!nc_map_get(self->seen, id, NC_HEX_ID - 1))
+			weigh(self, i, id);
 		code = expect_id(self, i, id, err);
 	}
 	if (code >= 0 && !offer->v1_id) {
@@ -143,7 +175,9 @@ static int graph_begin(struct nc_sink *sink, const struct nc_offer *offer, struc
 {
 	struct graph_sink *self = (struct graph_sink *)sink;
 	int code = lock_expected(self, err);
-	return code < 0 ? code : start_chain(self, offer, err);
+	if (code >= 0)
+		code = start_chain(self, offer, err);
+	return code < 0 ? code : check_room(self, err);
 }
 
 static bool is_passed_over(const struct graph_sink *self, const char *id)

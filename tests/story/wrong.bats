@@ -151,6 +151,11 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	fails 73 nacre load -q big.tar
 	is "$(nacre images --format '{{.Name}}')" good:1
 	is_clean
+	# nobody knows how much comes out of a pipe
+	run --separate-stderr bash -c 'gzip -c big.tar | "$NACRE" import -q - big:2'
+	is "$status" 73
+	is "$(nacre images --format '{{.Name}}')" good:1
+	is_clean
 	# results that cannot be written
 	export NACRE_ROOT=$work/store
 	nacre load -q big.tar
