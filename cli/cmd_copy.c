@@ -73,7 +73,7 @@ const struct command cmd_copy = {
 	.operands = "SOURCE DESTINATION",
 	.summary = "copy images from one place to another",
 	.details = "Places: docker-archive:FILE[:REF]  oci-archive:FILE[:TAG]  oci:DIR[:TAG]\n"
-		   "dir:DIR  docker://NAME (a source)  graph:[IMAGE] (as a destination [NAME])",
+		   "dir:DIR  docker://NAME  graph:[IMAGE] (as a destination [NAME])",
 	.example = "nacre copy docker-archive:app.tar oci:layout:app\n"
 		   "nacre copy oci:layout:app graph:",
 	.options = options,

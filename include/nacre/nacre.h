@@ -332,7 +332,7 @@ NACRE_API void nacre_copied_free(struct nacre_copied *copied);
 
 /* Copy images from one place to another. Places are written TRANSPORT:WHERE
  *   docker-archive:FILE[:REF]  oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  graph:REF (this store; as a
- *   destination "graph:" takes the names that the source has)  docker://REF (a registry; as a source)
+ *   destination "graph:" takes the names that the source has)  docker://REF (a registry)
  * FILE "-" is fd 0 or 1. A FILE that is read may be compressed and may be a pipe.
  * store   may be NULL when neither side is graph.
  * ret     given; nacre_copied_free(). May be NULL.
@@ -402,6 +402,22 @@ struct nacre_registry_options {
  *         NACRE_E_UNSUPPORTED  an artifact that is no image; a build or a machine without libcurl */
 NACRE_API int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
 			 struct nacre_copied **ret, struct nacre_error *err);
+
+/* Send an image of the store to a registry. What the repository has, or the registry can take over from another of its
+ * repositories, is not sent. An image whose blobs were kept keeps its manifest's digest; layers without a blob are
+ * compressed (options->compression; AUTO: gzip), always to the same bytes. Layers go before the config, the manifest is
+ * last: until then nothing changes there. An upload that breaks is continued.
+ *
+ * image   as nacre_image_get takes it
+ * name    where to, with a tag or none (latest); NULL: image is that name too
+ * options compression, name (one more tag of the same repository), registry and progress count; may be NULL
+ * ret     given; nacre_copied_free(). May be NULL.
+ * fails   NACRE_E_NOTFOUND  no such image in the store
+ *         NACRE_E_INVALID   name has a digest; image is an ID and name NULL
+ *         NACRE_E_AUTH, NACRE_E_REMOTE, NACRE_E_UNSUPPORTED  as nacre_pull
+ *         NACRE_E_NOSPACE   no room for a compressed layer */
+NACRE_API int nacre_push(struct nacre_store *store, const char *image, const char *name,
+			 const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err);
 
 /* Log in: prove credentials to a registry, and keep them where every later call and containers' tools find them: with
  * the credential helper that the files name for it, else in options->authfile, $REGISTRY_AUTH_FILE, or

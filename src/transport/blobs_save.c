@@ -30,14 +30,9 @@ struct nc_blobs_out {
 	size_t created_count;
 	bool committed;
 	struct nc_map *written;		/* digests in it, verified; value: itself */
-	struct nc_map *layers;		/* diff ID -> struct done_layer */
+	struct nc_map *layers;		/* diff ID -> struct nc_layer_file */
 };
 
-struct done_layer {
-	struct nc_digest digest;
-	uint64_t size;
-	enum nc_codec codec;
-};
 
 /* --- directories ------------------------------------------------------------------------------------------------ */
 
@@ -256,38 +251,10 @@ int nc_blobs_out_document(struct nc_blobs_out *out, const void *bytes, size_t le
 
 /* --- layers ----------------------------------------------------------------------------------------------------- */
 
-static enum nc_codec codec_of(enum nacre_compression compression)
-{
-	switch (compression) {
-	case NACRE_COMPRESSION_GZIP:
-		return NC_GZIP;
-	case NACRE_COMPRESSION_ZSTD:
-		return NC_ZSTD;
-	default:
-		return NC_PLAIN;
-	}
-}
-
-/* What a layer that comes in one codec goes out in. */
-static enum nc_codec settle_codec(const struct nc_blobs_wish *wish, enum nc_codec comes)
-{
-	bool has_type = nc_layer_media_type(wish->docker, comes);
-	if (wish->as_it_comes || (has_type && wish->compression == NACRE_COMPRESSION_AUTO))
-		return comes;
-	return codec_of(wish->compression);
-}
-
-static void tell(const struct done_layer *done, const struct nc_blobs_wish *wish, struct nc_descriptor *ret)
-{
-	const char *type = nc_layer_media_type(wish->docker, done->codec);
-	*ret = (struct nc_descriptor){ .media_type = (char *)(type ? type : ""), .digest = done->digest,
-				       .size = done->size };
-}
-
-static int note_layer(struct nc_blobs_out *out, const struct nc_digest *diff_id, const struct done_layer *done,
+static int note_layer(struct nc_blobs_out *out, const struct nc_digest *diff_id, const struct nc_layer_file *done,
 		      struct nacre_error *err)
 {
-	struct done_layer *kept = nc_alloc(sizeof *kept);
+	struct nc_layer_file *kept = nc_alloc(sizeof *kept);
 	if (!kept)
 		return nc_nomem(err);
 	*kept = *done;
@@ -298,7 +265,7 @@ static int note_layer(struct nc_blobs_out *out, const struct nc_digest *diff_id,
 }
 
 /* Reads a blob that lies in an existing layout under the digest of this layer. 1 when it is the layer. */
-static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer *layer, struct done_layer *ret)
+static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer *layer, struct nc_layer_file *ret)
 {
 	char hex[NC_DIGEST_TEXT];
 	struct nc_digest diff_id;
@@ -316,72 +283,34 @@ static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer
 	if (nc_reader_fd(fd, true, hex, &reader, NULL) < 0 || nc_flow_open(reader, layer, NULL, &flow, NULL) < 0 ||
 	    nc_reader_drain(flow->reader, NULL) < 0 || nc_flow_end(flow, layer, &diff_id, NULL) < 0)
 		return 0;
-	*ret = (struct done_layer){ flow->raw, flow->raw_size, flow->codec };
+	*ret = (struct nc_layer_file){ flow->raw, flow->raw_size, flow->codec };
 	return 1;
 }
 
 int nc_blobs_out_has(struct nc_blobs_out *out, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
 		     struct nc_descriptor *ret, struct nacre_error *err)
 {
-	struct done_layer found;
-	const struct done_layer *done = layer->diff_id.alg
+	struct nc_layer_file found;
+	const struct nc_layer_file *done = layer->diff_id.alg
 						? nc_map_get(out->layers, &layer->diff_id, sizeof layer->diff_id)
 						: NULL;
 	bool exact = layer->blob.alg && done && nc_digest_equal(&done->digest, &layer->blob);
 	if (exact || (done && !wish->as_it_comes)) {
-		tell(done, wish, ret);
+		nc_layer_describe(done, wish, ret);
 		return 1;
 	}
 	if (!out->existed || !layer->blob.alg || !layer->diff_id.alg || !verify_existing(out, layer, &found) ||
-	    settle_codec(wish, found.codec) != found.codec)
+	    nc_layer_codec(wish, found.codec) != found.codec)
 		return 0;
 	int code = note_layer(out, &layer->diff_id, &found, err);
 	if (code >= 0)
 		code = note_written(out, &found.digest, err);
-	tell(&found, wish, ret);
+	nc_layer_describe(&found, wish, ret);
 	return code < 0 ? code : 1;
 }
 
-/* Streams blob (taken) into writer (borrowed) in the codec settled on. */
-static int write_stream(const struct nc_offer_layer *layer, enum nc_codec codec, bool raw, struct nc_reader *blob,
-			struct nc_writer *writer, struct nc_digest *ret_diff_id, struct nacre_error *err)
-{
-	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = nc_flow_open(blob, layer, raw ? writer : NULL, &flow, err);
-	if (code >= 0)
-		code = raw ? nc_reader_drain(flow->reader, err) : nc_copy_stream(flow->reader, writer, NULL, err);
-	return code < 0 ? code : nc_flow_end(flow, layer, ret_diff_id, err);
-}
-
-/* The same into a file, which is hashed and finished. */
-static int write_file(int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
-		      struct nc_reader *blob, struct done_layer *ret, struct nc_digest *ret_diff_id,
-		      struct nacre_error *err)
-{
-	NC_CLEANUP(nc_reader_auto) struct nc_reader *taken = blob;
-	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
-	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
-	uint64_t size = 0;
-	int code = nc_hash_new(NC_SHA256, &hash, err);
-	if (code >= 0)
-		code = nc_writer_fd(fd, false, "blob", &writer, err);
-	if (code >= 0)
-		code = nc_writer_hashing(NC_GIVE(writer), hash, &size, &writer, err);
-	if (code >= 0 && !raw)
-		code = nc_writer_encoded(NC_GIVE(writer), codec, 0, &writer, err);
-	if (code >= 0)
-		code = write_stream(layer, codec, raw, NC_GIVE(taken), writer, ret_diff_id, err);
-	if (code >= 0)
-		code = nc_writer_finish(writer, err);
-	if (code < 0)
-		return code;
-	*ret = (struct done_layer){ .size = size, .codec = codec };
-	nc_hash_finish(hash, &ret->digest);
-	return 0;
-}
-
 static int layer_to_dir(struct nc_blobs_out *out, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
-			struct nc_reader *blob, struct done_layer *ret, struct nc_digest *ret_diff_id,
+			struct nc_reader *blob, struct nc_layer_file *ret, struct nc_digest *ret_diff_id,
 			struct nacre_error *err)
 {
 	struct nc_outfile file;
@@ -390,7 +319,7 @@ static int layer_to_dir(struct nc_blobs_out *out, const struct nc_offer_layer *l
 		nc_reader_close(blob);
 		return code;
 	}
-	code = write_file(file.fd, layer, codec, raw, blob, ret, ret_diff_id, err);
+	code = nc_layer_file_write(file.fd, layer, codec, raw, blob, ret, ret_diff_id, err);
 	if (code >= 0 && !is_written(out, &ret->digest))
 		code = publish_blob(out, &file, &ret->digest, err);
 	nc_outfile_release(&file);
@@ -399,7 +328,7 @@ static int layer_to_dir(struct nc_blobs_out *out, const struct nc_offer_layer *l
 
 /* Its name and length stand before a member: a layer whose digest is not known yet is kept aside first. */
 static int layer_to_archive(struct nc_blobs_out *out, const struct nc_offer_layer *layer, enum nc_codec codec,
-			    bool raw, struct nc_reader *blob, struct done_layer *ret, struct nc_digest *ret_diff_id,
+			    bool raw, struct nc_reader *blob, struct nc_layer_file *ret, struct nc_digest *ret_diff_id,
 			    struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
@@ -409,15 +338,15 @@ static int layer_to_archive(struct nc_blobs_out *out, const struct nc_offer_laye
 		archive_name(&layer->blob, name);
 		int code = nc_archive_out_begin(out->archive, name, layer->blob_size, &writer, err);
 		if (code >= 0)
-			code = write_stream(layer, codec, raw, NC_GIVE(reader), writer, ret_diff_id, err);
-		*ret = (struct done_layer){ layer->blob, layer->blob_size, codec };
+			code = nc_layer_stream(layer, raw, NC_GIVE(reader), writer, ret_diff_id, err);
+		*ret = (struct nc_layer_file){ layer->blob, layer->blob_size, codec };
 		return code < 0 ? code : note_written(out, &layer->blob, err);
 	}
 	int fd NC_AUTO_FD = -1;
 	struct nc_spool spool = nc_archive_out_spool(out->archive, out->store);
 	int code = nc_spool_file(&spool, &fd, err);
 	if (code >= 0)
-		code = write_file(fd, layer, codec, raw, NC_GIVE(reader), ret, ret_diff_id, err);
+		code = nc_layer_file_write(fd, layer, codec, raw, NC_GIVE(reader), ret, ret_diff_id, err);
 	if (code < 0 || is_written(out, &ret->digest))
 		return code;
 	archive_name(&ret->digest, name);
@@ -433,11 +362,11 @@ int nc_blobs_out_layer(struct nc_blobs_out *out, const struct nc_offer_layer *la
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
 	enum nc_codec comes;
-	struct done_layer done;
+	struct nc_layer_file done;
 	int code = nc_flow_peek(blob, &comes, &reader, err);
 	if (code < 0)
 		return code;
-	enum nc_codec codec = settle_codec(wish, comes);
+	enum nc_codec codec = nc_layer_codec(wish, comes);
 	code = out->archive
 		       ? layer_to_archive(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id, err)
 		       : layer_to_dir(out, layer, codec, codec == comes, NC_GIVE(reader), &done, ret_diff_id, err);
@@ -445,7 +374,7 @@ int nc_blobs_out_layer(struct nc_blobs_out *out, const struct nc_offer_layer *la
 		code = note_layer(out, ret_diff_id, &done, err);
 	if (code < 0)
 		return code;
-	tell(&done, wish, ret);
+	nc_layer_describe(&done, wish, ret);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "image/manifest.h"
 #include "transport/blobs.h"
+#include "transport/layer_file.h"
 #include "transport/transport.h"
 
 struct nc_blobs_out;
@@ -24,12 +25,6 @@ void nc_blobs_out_free(struct nc_blobs_out *out);
 int nc_blobs_out_document(struct nc_blobs_out *out, const void *bytes, size_t len, struct nc_digest *ret,
 			  struct nacre_error *err);
 
-/* What a layer becomes. */
-struct nc_blobs_wish {
-	bool as_it_comes;		/* whatever it is compressed with: the manifest is kept */
-	bool docker;			/* media types */
-	enum nacre_compression compression;	/* AUTO: as it comes, if there is a media type for that */
-};
 /* 1 when the layer is there already, as wished; ret (media_type static) then tells what it is. What an existing
  * layout holds under a digest is believed only after it was read. */
 int nc_blobs_out_has(struct nc_blobs_out *out, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,

@@ -24,6 +24,7 @@ struct layer_work {
 	struct nc_sink *sink;
 	const struct nc_offer *offer;
 	size_t layer;
+	struct nacre_progress progress;	/* of our own: without events when the sink tells */
 	char id[NC_DIGEST_TEXT];	/* for progress */
 };
 
@@ -40,7 +41,7 @@ static void name_work(struct layer_work *work)
 
 static void tell(const struct layer_work *work, enum nacre_event event, uint64_t size)
 {
-	const struct nacre_progress *progress = &work->copy->options->progress;
+	const struct nacre_progress *progress = &work->progress;
 	uint64_t total = size == UINT64_MAX ? 0 : size;
 	if (progress->event)
 		progress->event(progress->ctx, event, work->id, work->copy->what,
@@ -60,7 +61,7 @@ static int open_layer(struct layer_work *work, struct nc_reader **ret, uint64_t 
 	if (code < 0)
 		return code;
 	tell(work, NACRE_EVENT_START, *ret_size);
-	return nc_reader_progress(*ret, &work->copy->options->progress, work->id, work->copy->what,
+	return nc_reader_progress(*ret, &work->progress, work->id, work->copy->what,
 				  *ret_size == UINT64_MAX ? 0 : *ret_size, ret, err);
 }
 
@@ -118,7 +119,9 @@ static int each_layer(const struct nc_copy *copy, struct nc_source *source, stru
 		      struct nacre_error *err)
 {
 	for (size_t i = 0; i < offer->layer_count; i++) {
-		struct layer_work work = { copy, source, sink, offer, i, "" };
+		struct layer_work work = { copy, source, sink, offer, i, copy->options->progress, "" };
+		if (sink->tells)
+			work.progress.event = NULL;
 		int code = fn(&work, err);
 		if (code < 0 && source->ops->count(source) > 1)
 			return nc_wrap(err, code, "layer %zu of image %zu of %s", i + 1, image + 1, source->label);
@@ -285,7 +288,8 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 {
 	const struct nc_sink_wish wish = {
 		.store = store, .tag = place->rest, .compression = options->compression, .blobs = options->blobs,
-		.cancel = options->progress.cancel, .repair = options->repair,
+		.cancel = options->progress.cancel, .repair = options->repair, .name = place->rest,
+		.registry = options->registry, .progress = &options->progress,
 	};
 	switch (place->transport) {
 	case NC_DOCKER_ARCHIVE:
@@ -296,7 +300,7 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 	case NC_DIR:
 		return nc_dir_save_open(place->where, &wish, ret, err);
 	case NC_REGISTRY:
-		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "docker:// is no destination");
+		return nc_registry_save_open(&wish, ret, err);
 	case NC_GRAPH:
 		break;
 	}
@@ -307,7 +311,7 @@ static int open_sink(const struct nc_place *place, struct nacre_store *store,
 static void choose_spool(struct nacre_store *store, const struct nc_place *destination, struct nc_outplace *ret)
 {
 	*ret = (struct nc_outplace){ .dir = -1 };
-	if (!store && strcmp(destination->where, "-"))
+	if (!store && *destination->where && strcmp(destination->where, "-"))
 		nc_outplace_open(destination->where, ret, NULL);
 }
 
@@ -321,7 +325,8 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	char rename[NC_REFERENCE_TEXT];
 	if (!store && (from->transport == NC_GRAPH || to->transport == NC_GRAPH))
 		return nc_fail(err, NACRE_E_INVALID, 0, "graph: needs a store");
-	bool renames = *to->rest && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_GRAPH);
+	bool renames = *to->rest && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_GRAPH ||
+				     to->transport == NC_REGISTRY);
 	int code = renames ? nc_full_name(to->rest, rename, err) : 0;
 	if (code >= 0)
 		code = nc_source_wish_make(store, options, &wish, err);

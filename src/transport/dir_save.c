@@ -81,7 +81,7 @@ int nc_dir_save_open(const char *path, const struct nc_sink_wish *wish, struct n
 	int code = nc_blobs_out_dir(path, NC_BLOBS_FLAT, wish->store, &self->blobs, err);
 	if (code < 0)
 		return code;
-	self->image.blobs = self->blobs;
+	self->image.place = nc_image_place_blobs(self->blobs);
 	self->image.compression = wish->compression;
 	*ret = NC_GIVE(sink);
 	return 0;

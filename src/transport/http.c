@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* A body waits in here; when it is full the transfer pauses. */
 #define BLOCK ((size_t)256 << 10)
@@ -17,6 +18,7 @@
 #define CONNECT_SECONDS 30
 #define SILENCE_SECONDS 60
 #define LINES_MAX 16	/* idle ones */
+#define PATIENCE 10
 
 struct line {
 	CURLM *multi;
@@ -42,6 +44,8 @@ struct nc_http_answer {
 	CURLcode result;
 	char why[CURL_ERROR_SIZE];
 	struct curl_slist *sent;
+	const struct nc_http_file *file;	/* the request's, while it is sent */
+	uint64_t file_at;
 	char *url;
 	struct nc_buf headers;		/* "name\0value\0" of the last response */
 	bool too_many_headers;
@@ -190,6 +194,31 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 	return len;
 }
 
+static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
+{
+	struct nc_http_answer *answer = ctx;
+	const struct nc_http_file *file = answer->file;
+	uint64_t left = file->len - answer->file_at;
+	size_t wanted = size * count < left ? size * count : (size_t)left;
+	ssize_t n = wanted ? pread(file->fd, bytes, wanted, (off_t)(file->offset + answer->file_at)) : 0;
+	if (n < 0 || (wanted && !n))
+		return CURL_READFUNC_ABORT;
+	answer->file_at += (uint64_t)n;
+	if (file->sent)
+		file->sent(file->ctx, answer->file_at);
+	return (size_t)n;
+}
+
+/* A connection that was kept and turns out to be dead is replaced, and what was sent is sent again. */
+static int on_seek(void *ctx, curl_off_t offset, int whence)
+{
+	struct nc_http_answer *answer = ctx;
+	if (whence != SEEK_SET || offset < 0 || (uint64_t)offset > answer->file->len)
+		return CURL_SEEKFUNC_FAIL;
+	answer->file_at = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 /* --- one exchange ----------------------------------------------------------------------------------------------- */
 
 static int cancelled(const struct nc_http *http, struct nacre_error *err)
@@ -316,9 +345,29 @@ static bool set_security(const struct nc_http *http, CURL *easy)
 	return bad;
 }
 
-static bool set_method(const struct nc_curl *curl, CURL *easy, const struct nc_http_request *request)
+static bool set_file(struct nc_http_answer *answer, CURL *easy, const struct nc_http_request *request)
 {
+	const struct nc_curl *curl = answer->http->curl;
 	bool bad = false;
+	answer->file = request->file;
+	answer->file_at = 0;
+	SET(CURLOPT_UPLOAD, 1L);
+	SET(CURLOPT_CUSTOMREQUEST, request->method);
+	SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->file->len);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BLOCK);
+	SET(CURLOPT_READFUNCTION, on_read);
+	SET(CURLOPT_READDATA, answer);
+	SET(CURLOPT_SEEKFUNCTION, on_seek);
+	SET(CURLOPT_SEEKDATA, answer);
+	return bad;
+}
+
+static bool set_method(struct nc_http_answer *answer, CURL *easy, const struct nc_http_request *request)
+{
+	const struct nc_curl *curl = answer->http->curl;
+	bool bad = false;
+	if (request->file)
+		return set_file(answer, easy, request);
 	if (!strcmp(request->method, "HEAD")) {
 		SET(CURLOPT_NOBODY, 1L);
 	} else if (!strcmp(request->method, "GET")) {
@@ -342,7 +391,7 @@ static int set_up(struct nc_http_answer *answer, const struct nc_http_request *r
 	if (code < 0)
 		return code;
 	bool bad = set_security(http, easy);
-	bad |= set_method(curl, easy, request);
+	bad |= set_method(answer, easy, request);
 	SET(CURLOPT_URL, answer->url);
 	SET(CURLOPT_HTTPHEADER, answer->sent);
 	SET(CURLOPT_USERAGENT, "nacre");
@@ -350,7 +399,7 @@ static int set_up(struct nc_http_answer *answer, const struct nc_http_request *r
 	SET(CURLOPT_BUFFERSIZE, (long)(BLOCK / 2));
 	SET(CURLOPT_CONNECTTIMEOUT, http->connect_seconds);
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, http->silence_seconds);
+	SET(CURLOPT_LOW_SPEED_TIME, request->patient ? PATIENCE * http->silence_seconds : http->silence_seconds);
 	SET(CURLOPT_ERRORBUFFER, answer->why);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, answer);

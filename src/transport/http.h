@@ -31,6 +31,14 @@ struct nc_http_header {
 	const char *name, *value;
 };
 
+/* A body that lies in a file, read where it stands. */
+struct nc_http_file {
+	int fd;				/* borrowed */
+	uint64_t offset, len;
+	void (*sent)(void *ctx, uint64_t bytes);	/* as it goes: how many of len so far; may be NULL */
+	void *ctx;
+};
+
 struct nc_http_request {
 	const char *method;		/* GET, HEAD, POST, PUT, PATCH, DELETE */
 	const char *url;
@@ -38,7 +46,9 @@ struct nc_http_request {
 	const char *authorization;	/* goes to the host of url and to no other, whatever it redirects to; NULL */
 	const void *body;		/* of POST, PUT and PATCH */
 	size_t body_len;
+	const struct nc_http_file *file;	/* instead of body */
 	bool stay;			/* a redirect is the answer rather than followed */
+	bool patient;			/* it may take the server long to answer: silence is borne ten times as long */
 };
 
 /* How a request failed that has no answer. */

@@ -3,6 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int blobs_has(void *self, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
+		     struct nc_descriptor *ret, struct nacre_error *err)
+{
+	return nc_blobs_out_has(self, layer, wish, ret, err);
+}
+
+static int blobs_layer(void *self, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
+		       struct nc_reader *blob, struct nc_descriptor *ret, struct nc_digest *ret_diff_id,
+		       struct nacre_error *err)
+{
+	return nc_blobs_out_layer(self, layer, wish, blob, ret, ret_diff_id, err);
+}
+
+static int blobs_document(void *self, const void *bytes, size_t len, struct nc_digest *ret, struct nacre_error *err)
+{
+	return nc_blobs_out_document(self, bytes, len, ret, err);
+}
+
+struct nc_image_place nc_image_place_blobs(struct nc_blobs_out *blobs)
+{
+	return (struct nc_image_place){ blobs, blobs_has, blobs_layer, blobs_document };
+}
+
 void nc_image_out_release(struct nc_image_out *image)
 {
 	free(image->layers);
@@ -34,7 +57,7 @@ int nc_image_out_begin(struct nc_image_out *image, const struct nc_offer *offer,
 {
 	nc_image_out_release(image);
 	image->offer = offer;
-	image->wish = (struct nc_blobs_wish){ .compression = image->compression };
+	image->wish = (struct nc_blobs_wish){ .compression = image->compression, .pack = image->pack };
 	image->layers = nc_zalloc(offer->layer_count * sizeof *image->layers);
 	if (!image->layers)
 		return nc_nomem(err);
@@ -46,13 +69,15 @@ int nc_image_out_begin(struct nc_image_out *image, const struct nc_offer *offer,
 	if (code < 0)
 		return code;
 	image->wish.as_it_comes = can_keep_manifest(image, manifest, keep_docker);
-	image->wish.docker = manifest->docker && keep_docker;
+	/* Docker has no type for zstd */
+	image->wish.docker = manifest->docker && keep_docker &&
+			     (image->wish.as_it_comes || image->compression != NACRE_COMPRESSION_ZSTD);
 	return 0;
 }
 
 int nc_image_out_has(struct nc_image_out *image, size_t layer, struct nacre_error *err)
 {
-	return nc_blobs_out_has(image->blobs, &image->offer->layers[layer], &image->wish, &image->layers[layer], err);
+	return image->place.has(image->place.self, &image->offer->layers[layer], &image->wish, &image->layers[layer], err);
 }
 
 int nc_image_out_layer(struct nc_image_out *image, size_t layer, struct nc_reader *blob, uint64_t size,
@@ -61,7 +86,7 @@ int nc_image_out_layer(struct nc_image_out *image, size_t layer, struct nc_reade
 	struct nc_offer_layer wanted = image->offer->layers[layer];
 	if (wanted.blob_size == UINT64_MAX)
 		wanted.blob_size = size;
-	return nc_blobs_out_layer(image->blobs, &wanted, &image->wish, blob, &image->layers[layer], ret_diff_id, err);
+	return image->place.layer(image->place.self, &wanted, &image->wish, blob, &image->layers[layer], ret_diff_id, err);
 }
 
 static int make_manifest(struct nc_image_out *image, const struct nc_digest *config, char **ret, size_t *ret_len,
@@ -86,7 +111,7 @@ int nc_image_out_end(struct nc_image_out *image, char **ret_manifest, size_t *re
 		     struct nc_digest *ret_config, struct nacre_error *err)
 {
 	const struct nc_offer *offer = image->offer;
-	int code = nc_blobs_out_document(image->blobs, offer->config, offer->config_len, ret_config, err);
+	int code = image->place.document(image->place.self, offer->config, offer->config_len, ret_config, err);
 	if (code < 0)
 		return code;
 	if (!image->wish.as_it_comes)

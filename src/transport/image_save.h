@@ -4,9 +4,23 @@
 
 #include "transport/blobs_save.h"
 
+/* Where they go; self is passed to each. */
+struct nc_image_place {
+	void *self;
+	/* As nc_blobs_out_has, nc_blobs_out_layer and nc_blobs_out_document. */
+	int (*has)(void *self, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
+		   struct nc_descriptor *ret, struct nacre_error *err);
+	int (*layer)(void *self, const struct nc_offer_layer *layer, const struct nc_blobs_wish *wish,
+		     struct nc_reader *blob, struct nc_descriptor *ret, struct nc_digest *ret_diff_id,
+		     struct nacre_error *err);
+	int (*document)(void *self, const void *bytes, size_t len, struct nc_digest *ret, struct nacre_error *err);
+};
+struct nc_image_place nc_image_place_blobs(struct nc_blobs_out *blobs);
+
 struct nc_image_out {
-	struct nc_blobs_out *blobs;
+	struct nc_image_place place;
 	enum nacre_compression compression;
+	bool pack;			/* as in the wish */
 	const struct nc_offer *offer;	/* the image in hand */
 	struct nc_blobs_wish wish;
 	struct nc_descriptor *layers;	/* what they became; media types are static */

@@ -12,7 +12,18 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 	return refuse(err);
 }
 
+int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
 int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+	       struct nacre_copied **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+int nacre_push(struct nacre_store *store, const char *image, const char *name, const struct nacre_copy_options *options,
 	       struct nacre_copied **ret, struct nacre_error *err)
 {
 	return refuse(err);

@@ -238,7 +238,7 @@ int nc_oci_save_open(const char *path, bool archive, const struct nc_sink_wish *
 			   : nc_blobs_out_dir(path, NC_BLOBS_LAYOUT, wish->store, &self->blobs, err);
 	if (code < 0)
 		return code;
-	self->image.blobs = self->blobs;
+	self->image.place = nc_image_place_blobs(self->blobs);
 	self->image.compression = wish->compression;
 	*ret = NC_GIVE(sink);
 	return 0;

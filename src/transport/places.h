@@ -54,6 +54,9 @@ struct nc_sink_wish {
 	enum nacre_blobs blobs;
 	const volatile int *cancel;	/* graph: ends waits; may be NULL */
 	enum nacre_repair repair;	/* graph */
+	const char *name;		/* registry: where to */
+	const struct nacre_registry_options *registry;	/* may be NULL */
+	const struct nacre_progress *progress;	/* registry */
 };
 
 int nc_docker_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret,
@@ -62,6 +65,7 @@ int nc_oci_save_open(const char *path, bool archive, const struct nc_sink_wish *
 		     struct nacre_error *err);
 int nc_dir_save_open(const char *path, const struct nc_sink_wish *wish, struct nc_sink **ret,
 		     struct nacre_error *err);
+int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err);
 int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err);
 
 #endif

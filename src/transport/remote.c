@@ -148,8 +148,7 @@ int nc_remote_body(struct nc_http_answer *answer, size_t max, char **ret, size_t
 	return nc_reader_slurp(nc_http_body(answer), max, ret, ret_len, err);
 }
 
-/* What the registry says about its refusal, "" for nothing. */
-static void read_reason(struct nc_http_answer *answer, char *ret, size_t size)
+void nc_remote_reason(struct nc_http_answer *answer, char *ret, size_t size)
 {
 	NC_AUTO_FREE char *body = NULL;
 	size_t len;
@@ -173,13 +172,24 @@ int nc_remote_refused(struct nc_remote *remote, struct nc_http_answer *answer, c
 {
 	char reason[192], host[256];
 	int status = nc_http_status(answer);
-	read_reason(answer, reason, sizeof reason);
+	nc_remote_reason(answer, reason, sizeof reason);
 	if (status == 404)
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "%s has no %s%s", remote->name, what, reason);
 	if (status == 401 || status == 403)
 		return nc_fail(err, NACRE_E_AUTH, 0, "%s refuses %s%s", remote->name, what, reason);
 	return nc_fail(err, NACRE_E_REMOTE, 0, "%s answers %d when asked for %s%s",
 		       nc_http_host(nc_http_url(answer), host), status, what, reason);
+}
+
+int nc_remote_unwilling(struct nc_remote *remote, struct nc_http_answer *answer, const char *what,
+			struct nacre_error *err)
+{
+	char reason[192];
+	int status = nc_http_status(answer);
+	if (status == 401 || status == 403)
+		return nc_remote_refused(remote, answer, what, err);
+	nc_remote_reason(answer, reason, sizeof reason);
+	return nc_fail(err, NACRE_E_REMOTE, 0, "%s does not take %s: it answers %d%s", remote->name, what, status, reason);
 }
 
 /* --- calls ------------------------------------------------------------------------------------------------------ */
@@ -219,7 +229,7 @@ static int send_once(struct nc_remote *remote, const struct nc_remote_call *call
 		return code;
 	const struct nc_http_request request = {
 		.method = call->method, .url = url, .headers = call->headers, .body = call->body,
-		.body_len = call->body_len, .stay = call->stay,
+		.body_len = call->body_len, .file = call->file, .stay = call->stay, .patient = call->patient,
 		.authorization = is_ours(remote, url) ? authorization : NULL,
 	};
 	code = nc_http_send(remote->http, &request, ret, ret_failure, err);
@@ -269,7 +279,8 @@ static int try_call(struct nc_remote *remote, const struct nc_remote_call *call,
 			explicit_bzero(authorization, strlen(authorization));
 		if (code < 0)
 			return code;
-		if (nc_http_status(answer) != 401) {
+		/* who asks for a login and is not the registry, but where it led to, learns nothing */
+		if (nc_http_status(answer) != 401 || !is_ours(remote, nc_http_url(answer))) {
 			*ret = NC_GIVE(answer);
 			return 0;
 		}
@@ -305,7 +316,9 @@ int nc_remote_call(struct nc_remote *remote, const struct nc_remote_call *call, 
 		}
 		if (failure == NC_HTTP_UNREACHED && remote->reached)
 			failure = NC_HTTP_BROKEN;
-		if (failure == NC_HTTP_BROKEN && !call->once) {
+		if (call->retry)
+			*call->retry = (struct nc_remote_retry){ failure == NC_HTTP_BROKEN, at_least };
+		if (failure == NC_HTTP_BROKEN && !call->retry) {
 			int wait = nc_remote_wait(remote, try, at_least, why.msg, code, &why);
 			if (wait >= 0)
 				continue;

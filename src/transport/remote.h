@@ -36,8 +36,14 @@ struct nc_remote_call {
 	const struct nc_http_header *headers;
 	const void *body;
 	size_t body_len;
+	const struct nc_http_file *file;	/* instead of body */
 	bool stay;			/* redirects are not followed */
-	bool once;			/* not tried again */
+	bool patient;			/* as in nc_http_request */
+	struct nc_remote_retry *retry;	/* not NULL: it is not tried again, but said whether that would help */
+};
+struct nc_remote_retry {
+	bool may_help;
+	int64_t after;			/* seconds that the server asks for */
 };
 /* Any status is an answer but 401, 429 and what servers that fail answer. NACRE_E_AUTH, NACRE_E_REMOTE,
  * NACRE_E_CANCELLED. */
@@ -47,6 +53,9 @@ int nc_remote_call(struct nc_remote *remote, const struct nc_remote_call *call, 
  * NACRE_E_NOTFOUND, NACRE_E_AUTH, NACRE_E_REMOTE, with what the registry says. */
 int nc_remote_refused(struct nc_remote *remote, struct nc_http_answer *answer, const char *what,
 		      struct nacre_error *err);
+/* The same for what the registry was to take ("the manifest latest"): NACRE_E_AUTH, NACRE_E_REMOTE. */
+int nc_remote_unwilling(struct nc_remote *remote, struct nc_http_answer *answer, const char *what,
+			struct nacre_error *err);
 /* Waits before the nth try (from 0); told to the user with why. NACRE_E_CANCELLED, or when there were enough of them
  * code (err is left as it is). */
 int nc_remote_wait(struct nc_remote *remote, unsigned try, int64_t at_least, const char *why, int code,
@@ -68,5 +77,24 @@ void nc_remote_document_release(struct nc_remote_document *document);
  * be, and with one who does not have it, the next of the remotes is asked. size: UINT64_MAX when unknown. */
 int nc_remote_blob(struct nc_remote *const *remotes, size_t count, const struct nc_digest *digest, uint64_t size,
 		   uint64_t offset, struct nc_reader **ret, struct nacre_error *err);
+
+/* --- writing ---------------------------------------------------------------------------------------------------- */
+
+/* 1 when the repository has the blob, with that size. */
+int nc_remote_has_blob(struct nc_remote *remote, const struct nc_digest *digest, uint64_t size,
+		       struct nacre_error *err);
+/* 1 when the name (a tag or digest) is that of this manifest already. */
+int nc_remote_has_manifest(struct nc_remote *remote, const char *reference, const struct nc_digest *digest,
+			   struct nacre_error *err);
+/* 1 when the registry took the blob over from another of its repositories (path: "team/app"). */
+int nc_remote_mount(struct nc_remote *remote, const struct nc_digest *digest, const char *from,
+		    struct nacre_error *err);
+/* Sends a blob: file, all of it, has that digest. An upload that breaks is continued behind what the registry has of it,
+ * or begun anew. file->sent tells how much is there, which may become less. */
+int nc_remote_put_blob(struct nc_remote *remote, const struct nc_digest *digest, const struct nc_http_file *file,
+		       struct nacre_error *err);
+/* A manifest or index of that digest under a tag or its digest; everything that it names is there. */
+int nc_remote_put_manifest(struct nc_remote *remote, const char *reference, const char *media_type, const char *bytes,
+			   size_t len, const struct nc_digest *digest, struct nacre_error *err);
 
 #endif

@@ -8,6 +8,11 @@
 #include <nacre/nacre.h>
 #include <pthread.h>
 
+/* The documents that we read. */
+#define NC_REMOTE_ACCEPT                                                                                      \
+	NC_MEDIA_OCI_INDEX ", " NC_MEDIA_OCI_MANIFEST ", " NC_MEDIA_DOCKER_LIST ", " NC_MEDIA_DOCKER_MANIFEST \
+			   ", application/vnd.docker.distribution.manifest.v1+prettyjws"
+
 /* What lets a scope in. */
 struct nc_token {
 	char *scope;			/* "" for all: basic */
@@ -36,6 +41,9 @@ int64_t nc_monotonic_seconds(void);
 void nc_remote_note(const struct nc_remote *remote, const char *text);
 /* The whole of a short body. */
 int nc_remote_body(struct nc_http_answer *answer, size_t max, char **ret, size_t *ret_len, struct nacre_error *err);
+
+/* What the registry says about its refusal, " (…)"; "" for nothing. */
+void nc_remote_reason(struct nc_http_answer *answer, char *ret, size_t size);
 
 /* The Authorization header for a scope, as far as it is known beforehand: given, or NULL. The mutex is not held. */
 int nc_remote_authorization(struct nc_remote *remote, const char *scope, char **ret, struct nacre_error *err);

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCEPT                                                                                                \
-	NC_MEDIA_OCI_INDEX ", " NC_MEDIA_OCI_MANIFEST ", " NC_MEDIA_DOCKER_LIST ", " NC_MEDIA_DOCKER_MANIFEST \
-			   ", application/vnd.docker.distribution.manifest.v1+prettyjws"
 /* A body that breaks off is fetched anew so often. */
 #define DOCUMENT_TRIES 4
 
@@ -61,7 +58,7 @@ static int get_manifest(struct nc_remote *remote, const char *reference, struct 
 {
 	NC_CLEANUP(nc_http_answer_auto) struct nc_http_answer *answer = NULL;
 	char path[256];
-	static const struct nc_http_header headers[] = { { "Accept", ACCEPT }, { NULL, NULL } };
+	static const struct nc_http_header headers[] = { { "Accept", NC_REMOTE_ACCEPT }, { NULL, NULL } };
 	snprintf(path, sizeof path, "manifests/%.200s", reference);
 	const struct nc_remote_call call = { .method = "GET", .path = path, .scope = "pull", .headers = headers };
 	*ret_broke = false;

@@ -88,6 +88,7 @@ struct nc_sink {
 	const struct nc_sink_ops *ops;
 	bool plain;			/* likes plain tars better than compressed blobs */
 	bool diff_ids_first;		/* cannot begin an image before all its diff IDs are known */
+	bool tells;			/* says itself what becomes of each layer */
 };
 void nc_sink_close(struct nc_sink *sink);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_sink_auto, struct nc_sink *, nc_sink_close)

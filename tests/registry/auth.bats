@@ -76,6 +76,24 @@ login() { printf '%s\n' "$1" | nacre login -u me --password-stdin "${@:2}"; }
 	grep -q "authorization=Basic" "$files/tokens/log"
 }
 
+@test "pushes: with credentials, and with tokens for both repositories of a mount" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	nacre load -q -i "$files/app.tar"
+	fails 77 nacre push -q --cert-dir "$files/ca" app:1 "$locked/pushed:1"
+	fails 77 push app:1 "$token/pushed:1"
+	[ ! -s auth.json ]
+	fails 77 nacre push -q --cert-dir "$files/ca" --creds me:wrong app:1 "$locked/pushed:1"
+	digest=$(nacre push -q --cert-dir "$files/ca" --creds me:se:cret app:1 "$locked/pushed:1")
+	[ "$(sk inspect --cert-dir "$files/ca" --creds me:se:cret --format '{{.Digest}}' "docker://$locked/pushed:1")" = "$digest" ]
+	login se:cret --tls-verify=false "$token"
+	[ "$(push app:1 "$token/pushed:1")" = "$digest" ]
+	pull "$token/pushed:1"
+	push "$token/pushed:1" "$token/again:1"
+	requests token | grep -q '^POST /v2/again/blobs/uploads/?mount=sha256:.*&from=pushed'
+	[ "$(requests token | grep -c '^PATCH /v2/again/\|^PUT /v2/again/blobs')" = 0 ]
+	[ "$(sk inspect --tls-verify=false --creds me:se:cret --format '{{.Digest}}' "docker://$token/again:1")" = "$digest" ]
+}
+
 @test "a refresh token of a helper" {
 	export REGISTRY_AUTH_FILE=$work/auth.json
 	mkdir bin

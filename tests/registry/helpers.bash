@@ -73,7 +73,24 @@ teardown() {
 
 nacre() { "$NACRE" "$@"; }
 pull() { "$NACRE" pull -q --tls-verify=false "$@"; }
+push() { "$NACRE" push -q --tls-verify=false "$@"; }
 sk() { skopeo --insecure-policy "$@"; }
+digest_at() { sk inspect --tls-verify=false --format '{{.Digest}}' "docker://$registry/$1"; }
+# Starts a command in the background as $pid, with SIGINT as a terminal would have it.
+start() {
+	python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
+	pid=$!
+}
+# Waits until a line in a file fits a pattern.
+await() { # PATTERN FILE
+	for _ in $(seq 600); do
+		! grep -q "$1" "$2" || return 0
+		sleep 0.05
+	done
+	return 1
+}
 make_image() { "$BATS_TEST_DIRNAME/../story/make-image" "$@"; }
 
 # fails CODE COMMAND…: ends with that code; its last line on stderr begins with "nacre: ", and nothing is on stdout.

@@ -14,8 +14,6 @@ setup_file() {
 }
 teardown_file() { drop_files; }
 
-digest_at() { sk inspect --tls-verify=false --format '{{.Digest}}' "docker://$registry/$1"; }
-
 @test "an image comes whole, with its manifest's digest, its config's ID and its name" {
 	[ "$(pull "$registry/app:1")" = "sha256:$(sk inspect --tls-verify=false --raw "docker://$registry/app:1" |
 		jq -r .config.digest | cut -d: -f2)" ]

@@ -5,7 +5,8 @@
   servers.py proxy --upstream HOST:PORT --faults FILE [--foreign HOST:PORT]  passes requests on, with faults
   servers.py foreign [--upstream HOST:PORT]                               another host; logs what is sent to it
 
-The file of faults has one fault a line, FAULT TIMES PART: the next TIMES requests whose path has PART in it get it.
+The file of faults has one fault a line, FAULT TIMES PART: the next TIMES requests whose path has PART in it get it;
+METHOD:PART means those of one method.
 Everything is logged to standard output, a request a line, with its credentials.
 """
 import argparse
@@ -102,7 +103,8 @@ class ProxyHandler(Handler):
             with open(self.server.options.faults, encoding="utf-8") as file:
                 faults = [line.split() for line in file if line.strip()]
             for fault in faults:
-                if int(fault[1]) > 0 and fault[2] in self.path:
+                method, _, part = fault[2].rpartition(":")
+                if int(fault[1]) > 0 and part in self.path and method in ("", self.command):
                     fault[1] = str(int(fault[1]) - 1)
                     with open(self.server.options.faults, "w", encoding="utf-8") as file:
                         file.writelines(" ".join(line) + "\n" for line in faults)
@@ -115,13 +117,25 @@ class ProxyHandler(Handler):
         fault = self.take_fault()
         if fault:
             log(f"fault {fault} {self.path}")
+        self.sent = body
         early = getattr(self, "before_" + fault.replace("-", "_"), None) if fault else None
+        if not early and self.command == "GET" and self.upload() in self.server.uploads:
+            early = self.tell_upload
         if early:
             early()
             return
+        status, headers, content, length = self.ask_upstream(body)
+        late = getattr(self, "after_" + fault.replace("-", "_"), None) if fault else None
+        if late:
+            self.close_connection = True
+            late(status, headers, content)
+        else:
+            self.reply(status, headers, content, length)
+
+    def ask_upstream(self, body):
         upstream = http.client.HTTPConnection(self.server.options.upstream, timeout=60)
-        upstream.request(self.command, self.path, body=body,
-                         headers={name: value for name, value in self.headers.items() if name != "Connection"})
+        upstream.request(self.command, self.path, body=body, headers={
+            name: value for name, value in self.headers.items() if name not in ("Connection", "Content-Length")})
         answer = upstream.getresponse()
         try:
             content = answer.read()
@@ -131,12 +145,15 @@ class ProxyHandler(Handler):
                    if name not in ("Connection", "Transfer-Encoding", "Content-Length", "Date")]
         length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
         upstream.close()
-        late = getattr(self, "after_" + fault.replace("-", "_"), None) if fault else None
-        if late:
-            self.close_connection = True
-            late(answer.status, headers, content)
-        else:
-            self.reply(answer.status, headers, content, length)
+        return answer.status, headers, content, length
+
+    # uploads that broke: docker-registry cannot say how much it has of one, other registries can
+    def upload(self):
+        return urllib.parse.urlsplit(self.path).path
+
+    def tell_upload(self):
+        location, there = self.server.uploads[self.upload()]
+        self.answer(204, b"", Location=location, Range=there)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = pass_on
 
@@ -166,6 +183,34 @@ class ProxyHandler(Handler):
     def before_foreign(self):
         self.answer(307, b"", Location=f"http://{self.server.options.foreign}{self.path}")
 
+    def take_half(self):
+        _, headers, _, _ = self.ask_upstream(self.sent[:len(self.sent) // 2])
+        self.close_connection = True
+        return dict(headers)
+
+    def before_half(self):
+        headers = self.take_half()
+        self.server.uploads[self.upload()] = (headers["Location"], headers["Range"])
+
+    def before_lost(self):
+        self.take_half()
+
+    def before_413(self):
+        self.answer(413, b"")
+
+    def before_denied(self):
+        self.answer(403, b'{"errors":[{"code":"DENIED","message":"read only"}]}')
+
+    def before_login(self):
+        self.answer(307, b"", Location=f"http://{self.server.options.foreign}/login")
+
+    def before_elsewhere(self):
+        self.answer(202, b"", Location=f"http://{self.server.options.foreign}/upload")
+
+    def before_hang(self):
+        self.close_connection = True
+        self.rfile.read(1)  # until the client has had enough
+
     def before_drop(self):
         self.close_connection = True
 
@@ -187,6 +232,13 @@ class ProxyHandler(Handler):
                      b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
     # with what it said
+    def after_silent(self, status, headers, content):
+        """The registry has done it, and nobody hears of it."""
+
+    def after_liar(self, status, headers, content):
+        self.reply(status, [(name, "sha256:" + "0" * 64 if name == "Docker-Content-Digest" else value)
+                            for name, value in headers], content, len(content))
+
     def after_cut(self, status, headers, content):
         self.reply(status, headers, content[:len(content) // 2], len(content))
 
@@ -231,8 +283,15 @@ class ProxyHandler(Handler):
 # --- another host ---------------------------------------------------------------------------------------------------
 
 class ForeignHandler(Handler):
+    def ask_for_login(self):
+        challenge = f'Bearer realm="http://{self.headers["Host"]}/token",service="foreign"'
+        self.answer(401, b"", WWW_Authenticate=challenge)
+
     def do_GET(self):
         self.note()
+        if self.path == "/login":
+            self.ask_for_login()
+            return
         if not self.server.options.upstream:
             self.answer(404, b"nothing here")
             return
@@ -247,7 +306,10 @@ class ForeignHandler(Handler):
     def do_PUT(self):
         self.note()
         self.body()
-        self.answer(404, b"nothing here")
+        if self.path == "/login":
+            self.ask_for_login()
+        else:
+            self.answer(404, b"nothing here")
 
     do_HEAD = do_GET
     do_POST = do_PATCH = do_PUT
@@ -265,6 +327,7 @@ def main():
     server = http.server.ThreadingHTTPServer((options.address, 0), handler)
     server.daemon_threads = True
     server.options = options
+    server.uploads = {}
     log(f"listening on {options.address}:{server.server_address[1]}")
     server.serve_forever()
 
