@@ -51,7 +51,7 @@ void help_all(void)
 	     "Usage: nacre [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\n", nacre_version());
 	out_text("  load, save              archives and layouts, in and out\n"
 		 "  import, export          a root file system's tar, in and out\n"
-		 "  copy, pull, push        between places, from and to registries ('login')\n"
+		 "  copy, pull, push        any place; registries, with 'login' and 'logout'\n"
 		 "  images, inspect         list images; all that is known of one\n"
 		 "  history, tree           how images came to be; which layers they share\n"
 		 "  ls, cat, diff           look into images without mounting them\n"
