@@ -2,7 +2,14 @@
 #include "scratch.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "io/fd.h"
@@ -368,6 +375,100 @@ static void cleaning_limits(void **state)
 	assert_int_equal(nc_path_clean(name, 2 * 4097, got, &len, &err), NACRE_E_BADDATA);
 }
 
+/* --- where opening does not go as it should --------------------------------------------------------------------- */
+
+struct sandboxed {
+	int root, answer, opened, refused, filtered;
+};
+
+/* In a thread of its own, since a filter stays: openat2 answers with an error there. */
+static void *open_in_sandbox(void *ctx)
+{
+	struct sandboxed *sandboxed = ctx;
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)sandboxed->answer),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof steps / sizeof *steps, steps };
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	sandboxed->filtered = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+	sandboxed->opened = nc_path_open(sandboxed->root, "dir/to-file", O_RDONLY, 0);
+	sandboxed->refused = nc_path_open(sandboxed->root, "dir/../..", O_RDONLY, 0);
+	return NULL;
+}
+
+/* A kernel without openat2, a sandbox that forbids it, and one that never gets to its end. */
+static void without_openat2(void **state)
+{
+	static const int answers[] = { ENOSYS, EPERM, EAGAIN };
+	struct scratch *scratch = *state;
+	put_file(scratch->fd, "file", "it");
+	put_dir(scratch->fd, "dir");
+	put_link(scratch->fd, "dir/to-file", "../file");
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		struct sandboxed sandboxed = { .root = scratch->fd, .answer = answers[i] };
+		pthread_t thread;
+		char got[3] = "";
+		assert_int_equal(pthread_create(&thread, NULL, open_in_sandbox, &sandboxed), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(sandboxed.filtered, 0);
+		assert_true(sandboxed.opened >= 0);
+		assert_int_equal(read(sandboxed.opened, got, 2), 2);
+		assert_string_equal(got, "it");
+		close(sandboxed.opened);
+		assert_int_equal(sandboxed.refused, -EXDEV);
+	}
+}
+
+/* Each descriptor of a walk that cannot be had ends it with EMFILE, and none stays open. */
+static void out_of_descriptors(void **state)
+{
+	struct scratch *scratch = *state;
+	struct rlimit before, few;
+	put_dir(scratch->fd, "dir");
+	put_dir(scratch->fd, "dir/sub");
+	put_file(scratch->fd, "dir/file", "");
+	put_link(scratch->fd, "dir/sub/winding", "../../dir/./sub/../file");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int lowest = open("/", O_PATH), fd = -EMFILE;
+	close(lowest);
+	for (int more = 0; fd == -EMFILE; more++) {
+		few = before;
+		few.rlim_cur = (rlim_t)(lowest + more);
+		assert_true(more < 8);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		fd = nc_path_open(scratch->fd, "dir/sub/winding", O_RDONLY, NC_PATH_NO_OPENAT2);
+		assert_true(fd == -EMFILE || (fd >= 0 && more > 1));
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	}
+	close(fd);
+	fd = open("/", O_PATH);
+	assert_int_equal(fd, lowest);
+	close(fd);
+}
+
+/* A directory that goes away under a walk is missing. */
+static void vanishing(void **state)
+{
+	struct scratch *scratch = *state;
+	put_dir(scratch->fd, "gone");
+	int gone = openat(scratch->fd, "gone", O_PATH | O_DIRECTORY);
+	assert_true(gone >= 0);
+	assert_int_equal(unlinkat(scratch->fd, "gone", AT_REMOVEDIR), 0);
+	for (unsigned flags = 0; flags <= NC_PATH_NO_OPENAT2; flags += NC_PATH_NO_OPENAT2)
+		assert_int_equal(nc_path_open(gone, "file", O_RDONLY, flags), -ENOENT);
+	close(gone);
+	/* and what is no directory, or was never open, is no root */
+	int file = open("/dev/null", O_RDONLY);
+	for (unsigned flags = 0; flags <= NC_PATH_NO_OPENAT2; flags += NC_PATH_NO_OPENAT2) {
+		assert_int_equal(nc_path_open(file, "x", O_RDONLY, flags), -ENOTDIR);
+		assert_int_equal(nc_path_open(-1, "x", O_RDONLY, flags), -EBADF);
+	}
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +477,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(link_counts_and_lengths, scratch_make, scratch_drop),
 		cmocka_unit_test(magic_links),
 		cmocka_unit_test_setup_teardown(permissions_if_root, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(without_openat2, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(out_of_descriptors, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(vanishing, scratch_make, scratch_drop),
 		cmocka_unit_test(cleaning),
 		cmocka_unit_test(cleaning_limits),
 	};
