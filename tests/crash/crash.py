@@ -95,13 +95,23 @@ def make_committed(work, store, app):
     return Image(facts['id'].removeprefix('sha256:'), None, [layer['diff_id'] for layer in facts['layers']], listing)
 
 
+def make_imported(work, store, app):
+    """The image that an import of app's lower layer makes: its ID by an undisturbed run, the rest by tar."""
+    layer, home = os.path.join(work, 'app', '0.tar'), os.path.join(work, 'imported')
+    store('import', '-q', layer, 'imported:1')
+    facts = json.loads(store('inspect', 'imported:1').stdout)[0]
+    tree.stack(home, [layer])
+    return Image(facts['id'].removeprefix('sha256:'), layer, app.layers[:1], tree.facts_of(home))
+
+
 def scenarios(images, driver):
-    app, other, committed = images['app'], images['other'], images['committed']
+    app, other, committed, imported = (images[name] for name in ('app', 'other', 'committed', 'imported'))
     both = {'app:1': app.id, 'other:1': other.id}
     alone = {'other:1': other.id}
     return [
         Scenario('load', ['other'], [], ['load', '-q', '-i', app.archive], alone, both),
         Scenario('load-first', [], [], ['load', '-q', '-i', app.archive], {}, {'app:1': app.id}),
+        Scenario('import', ['other'], [], ['import', '-q', imported.archive, 'imported:1'], alone, {**alone, 'imported:1': imported.id}),
         Scenario('rmi', ['app', 'other'], [], ['rmi', 'app:1'], both, alone, ((), ()), (), (app.id,)),
         Scenario('tag', ['app', 'other'], [], ['tag', 'app:1', 'app:2'], both, {**both, 'app:2': app.id}),
         Scenario('move-tag', ['app', 'other'], [], ['tag', 'app:1', 'other:1'], both, {'app:1': app.id, 'other:1': app.id}),
@@ -382,7 +392,9 @@ def main():
     os.environ['SOURCE_DATE_EPOCH'] = '1700000000'
     try:
         images = make_images(work)
-        images['committed'] = make_committed(work, Store(options.nacre, os.path.join(work, 'reference')), images['app'])
+        reference = Store(options.nacre, os.path.join(work, 'reference'))
+        images['committed'] = make_committed(work, reference, images['app'])
+        images['imported'] = make_imported(work, reference, images['app'])
         wanted = [s for s in scenarios(images, options.driver) if not options.scenario or s.name in options.scenario]
         for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if options.what == 'power' else [None]:
             rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
