@@ -4,6 +4,9 @@
 #include "json_out.h"
 #include "listing.h"
 #include "mem.h"
+#include "registry.h"
+#include "signals.h"
+#include "transfer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +15,45 @@ static const struct option_spec options[] = {
 	{ .letter = 'f', .name = "format", .arg = "TEMPLATE", .help = "print with a Go template" },
 	{ .name = "config", .help = "print the image's config, byte for byte" },
 	{ .name = "manifest", .help = "print the manifest it came with, byte for byte" },
+	OPTION_PLATFORM,
+	OPTIONS_REGISTRY,
 	OPTION_JSON,
 	{ .name = NULL },
 };
+
+#define REGISTRY "docker://"
+
+static bool is_remote(const char *operand)
+{
+	return strncmp(operand, REGISTRY, strlen(REGISTRY)) == 0;
+}
+
+/* The store is opened when an operand is an image of it. */
+static int open_store(struct app *app, const struct args *args)
+{
+	int code = EXIT_DONE;
+
+	for (int i = 0; i < args->operand_count && !app->store && code == EXIT_DONE; i++)
+		if (!is_remote(args->operands[i]))
+			code = app_open(app, APP_LOOK);
+	return code;
+}
+
+static int find_image(struct app *app, const struct args *args, const char *operand, struct nacre_image **ret,
+		      struct nacre_error *err)
+{
+	const struct nacre_registry_options registry = registry_options(args);
+	const struct nacre_copy_options copying = {
+		.size = sizeof(copying),
+		.platform = args_text(args, "platform"),
+		.progress = { .cancel = signals_cancel() },
+		.registry = &registry,
+	};
+
+	if (!is_remote(operand))
+		return nacre_image_get(app->store, operand, ret, err);
+	return nacre_remote_image(app->store, operand + strlen(REGISTRY), &copying, ret, err);
+}
 
 /* Keys as docker has them: {"/data": {}}. */
 static json_t *json_set(const char *const *keys)
@@ -135,7 +174,7 @@ static int run(struct app *app, const struct args *args)
 	int worst = EXIT_DONE, code;
 
 	code = config + manifest + (template != NULL) > 1 ?
-	       app_usage(app, "--format, --config and --manifest exclude each other") : app_open(app, APP_LOOK);
+	       app_usage(app, "--format, --config and --manifest exclude each other") : open_store(app, args);
 	if (code != EXIT_DONE) {
 		json_decref(found);
 		return code;
@@ -144,7 +183,7 @@ static int run(struct app *app, const struct args *args)
 		struct nacre_image *image = NULL;
 		struct nacre_error err = { .code = 0 };
 
-		code = nacre_image_get(app->store, args->operands[i], &image, &err);
+		code = find_image(app, args, args->operands[i], &image, &err);
 		if (code < 0) {
 			worst = app_worse(worst, app_fail(app, code, &err));
 			continue;
@@ -169,7 +208,8 @@ const struct command cmd_inspect = {
 	.name = "inspect",
 	.operands = "IMAGE…",
 	.summary = "show all that is known of images, as JSON",
-	.details = "Always an array; docs/json.md tells the fields. Templates find them whatever\n"
+	.details = "docker://NAME is one at a registry, which is not brought.\n"
+		   "Always an array; docs/json.md tells the fields. Templates find them whatever\n"
 		   "their case and underscores, so .RepoTags and .Config.Cmd work as with docker.",
 	.example = "nacre inspect --format '{{.Id}} {{json .Config.Cmd}}' debian:12",
 	.options = options,

@@ -6,7 +6,7 @@
 #include "out.h"
 
 extern const struct command cmd_load, cmd_save, cmd_import, cmd_export, cmd_copy;
-extern const struct command cmd_pull, cmd_push;
+extern const struct command cmd_pull, cmd_push, cmd_tags;
 extern const struct command cmd_images, cmd_inspect, cmd_history, cmd_tree, cmd_ls, cmd_cat, cmd_diff;
 extern const struct command cmd_tag, cmd_untag, cmd_rmi, cmd_mount, cmd_umount;
 extern const struct command cmd_login, cmd_logout;

@@ -52,7 +52,7 @@ void help_all(void)
 	out_text("  load, save              archives and layouts, in and out\n"
 		 "  import, export          a root file system's tar, in and out\n"
 		 "  copy, pull, push        any place; registries, with 'login' and 'logout'\n"
-		 "  images, inspect         list images; all that is known of one\n"
+		 "  images, tags, inspect   list images, or a registry's tags; all about one\n"
 		 "  history, tree           how images came to be; which layers they share\n"
 		 "  ls, cat, diff           look into images without mounting them\n"
 		 "  tag, untag, rmi, prune  names, and removing\n"

@@ -52,6 +52,8 @@ json_t *json_text(const char *text)
 
 json_t *json_size(uint64_t size)
 {
+	if (size == UINT64_MAX)
+		return json_null();
 	return json_integer(size > INT64_MAX ? INT64_MAX : (json_int_t)size);
 }
 

@@ -10,6 +10,7 @@ void json_init(void);
 
 /* A string; bytes that are no UTF-8 become U+FFFD. NULL gives null. */
 json_t *json_text(const char *text);
+/* UINT64_MAX, unknown, gives null. */
 json_t *json_size(uint64_t size);
 /* RFC 3339, or null for an unknown time. */
 json_t *json_time(int64_t when, uint32_t nsec);

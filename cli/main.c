@@ -20,7 +20,7 @@ const struct command *const commands[] = {
 	&cmd_graph_size,     &cmd_graph_digest,   &cmd_graph_create,   &cmd_graph_path,
 	&cmd_graph_gzip,     &cmd_graph_init,     &cmd_hold,           &cmd_release,
 	&cmd_holds,          &cmd_migrate,        &cmd_check,          &cmd_prune,
-	&cmd_login,          &cmd_logout,         &cmd_push,
+	&cmd_login,          &cmd_logout,         &cmd_push,           &cmd_tags,
 	NULL,
 };
 

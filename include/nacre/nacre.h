@@ -207,8 +207,8 @@ NACRE_API int nacre_migrate(const char *root, const struct nacre_migrate_options
 struct nacre_layer_info {
 	char chain_id[65];		/* the node's ID */
 	char diff_id[136];		/* digest of the plain tar; "" where a node of 2015 does not know it */
-	uint64_t size;			/* bytes of file content in the layer */
-	char blob[136];			/* digest of the kept compressed blob, or "" */
+	uint64_t size;			/* bytes of file content in the layer; UINT64_MAX: unknown */
+	char blob[136];			/* digest of the kept compressed blob, or ""; at a registry, of the blob */
 	uint64_t blob_size;
 	unsigned users;			/* images that contain the layer */
 };
@@ -217,7 +217,7 @@ struct nacre_history_info {
 	int64_t created;		/* seconds; INT64_MIN when unsaid */
 	const char *created_by, *author, *comment;	/* never NULL */
 	bool empty_layer;
-	uint64_t size;			/* of its layer; 0 for empty ones */
+	uint64_t size;			/* of its layer; 0 for empty ones; UINT64_MAX: unknown */
 };
 
 struct nacre_image {
@@ -226,7 +226,7 @@ struct nacre_image {
 	const char *const *digests;	/* manifest digests known for it, the first one as it came; ends with NULL */
 	int64_t created;		/* seconds */
 	uint32_t created_nsec;
-	uint64_t size;			/* of all its layers */
+	uint64_t size;			/* of all its layers; UINT64_MAX: unknown */
 	const char *architecture, *variant, *os, *author;
 	const char *user, *working_dir, *stop_signal;
 	const char *const *env, *const *cmd, *const *entrypoint, *const *exposed_ports, *const *volumes;
@@ -418,6 +418,22 @@ NACRE_API int nacre_pull(struct nacre_store *store, const char *name, const stru
  *         NACRE_E_NOSPACE   no room for a compressed layer */
 NACRE_API int nacre_push(struct nacre_store *store, const char *image, const char *name,
 			 const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err);
+
+/* Look at an image of a registry without bringing it: its manifest and config, of the platform asked for.
+ * name, options, fails   as nacre_pull
+ * store   may be NULL; documents that it has are not fetched
+ * ret     given; nacre_image_free(). The sizes of its layers' contents are not known. */
+NACRE_API int nacre_remote_image(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+				 struct nacre_image **ret, struct nacre_error *err);
+
+/* The tags of a repository, in the registry's order; mirrors are not asked.
+ * repository  as a name without tag and digest
+ * progress    may be NULL
+ * ret         given; ends with NULL; nacre_tags_free()
+ * fails       as nacre_pull; NACRE_E_LIMIT: more than a million */
+NACRE_API int nacre_remote_tags(const char *repository, const struct nacre_registry_options *options,
+				const struct nacre_progress *progress, char ***ret, struct nacre_error *err);
+NACRE_API void nacre_tags_free(char **tags);
 
 /* Log in: prove credentials to a registry, and keep them where every later call and containers' tools find them: with
  * the credential helper that the files name for it, else in options->authfile, $REGISTRY_AUTH_FILE, or

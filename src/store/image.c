@@ -483,6 +483,106 @@ static int read_old(struct nacre_store *store, struct image *image, bool lean, s
 	return code < 0 || lean ? code : read_v1_history(store, image, err);
 }
 
+/* --- images elsewhere -------------------------------------------------------------------------------------------- */
+
+/* Chain IDs and diff IDs as the config has them, blobs as the manifest. */
+static int compose_layers(struct image *image, const struct nc_manifest *manifest, struct nacre_error *err)
+{
+	const struct nc_config *config = image->config;
+	size_t count = config->diff_id_count;
+	if (manifest && manifest->item_count != count)
+		return nc_fail(err, NACRE_E_BADDATA, 0, "the manifest has %zu layers, the config %zu",
+			       manifest->item_count, count);
+	NC_AUTO_FREE struct nc_digest *chain = nc_realloc_array(NULL, count, sizeof *chain);
+	image->layers = nc_realloc_array(NULL, count, sizeof *image->layers);
+	if (!chain || !image->layers)
+		return nc_nomem(err);
+	int code = nc_chain_ids(config->diff_ids, count, chain, err);
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < count; i++) {
+		struct nacre_layer_info *layer = &image->layers[i];
+		char hex[NC_DIGEST_TEXT];
+		*layer = (struct nacre_layer_info){ .size = UINT64_MAX, .users = 1 };
+		strncpy(layer->chain_id, nc_digest_hex(&chain[i], hex), sizeof layer->chain_id - 1);
+		nc_digest_text(&config->diff_ids[i], layer->diff_id);
+		if (manifest) {
+			nc_digest_text(&manifest->items[i].digest, layer->blob);
+			layer->blob_size = manifest->items[i].size;
+		}
+	}
+	image->face.layers = image->layers;
+	image->face.layer_count = count;
+	return 0;
+}
+
+static int compose_names(struct image *image, const struct nc_image_in *in, struct nacre_error *err)
+{
+	size_t count = 0;
+	while (in->names && in->names[count])
+		count++;
+	image->names = nc_zalloc((count + 1) * sizeof *image->names);
+	image->digests = nc_zalloc(2 * sizeof *image->digests);
+	if (!image->names || !image->digests)
+		return nc_nomem(err);
+	for (size_t i = 0; i < count; i++)
+		if (!(image->names[i] = nc_strdup(in->names[i])))
+			return nc_nomem(err);
+	image->face.names = (const char *const *)image->names;
+	image->face.digests = (const char *const *)image->digests;
+	return 0;
+}
+
+static int compose_manifest(struct image *image, const struct nc_image_in *in, struct nc_manifest **ret,
+			    struct nacre_error *err)
+{
+	struct nc_digest digest;
+	size_t digests = 0;
+	if (!in->manifest)
+		return 0;
+	image->manifest_bytes = nc_memdup(in->manifest, in->manifest_len);
+	image->media_type = nc_strdup(in->manifest_media_type);
+	if (!image->manifest_bytes || !image->media_type)
+		return nc_nomem(err);
+	image->face.manifest = image->manifest_bytes;
+	image->face.manifest_len = in->manifest_len;
+	image->face.manifest_media_type = image->media_type;
+	int code = nc_manifest_parse(in->manifest, in->manifest_len, in->manifest_media_type, ret, err);
+	if (code == 0)
+		code = nc_digest_of(in->manifest, in->manifest_len, &digest, err);
+	return code < 0 ? code : add_digest(image, &digests, &digest, err);
+}
+
+int nc_image_compose(const struct nc_image_in *in, struct nacre_image **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	NC_CLEANUP(image_auto) struct image *image = nc_zalloc(sizeof *image);
+	struct nc_digest id;
+	char hex[NC_DIGEST_TEXT];
+	if (!image || !(image->config_bytes = nc_memdup(in->config, in->config_len)))
+		return nc_nomem(err);
+	image->face.config = image->config_bytes;
+	image->face.config_len = in->config_len;
+	image->face.size = UINT64_MAX;
+	int code = nc_digest_of(in->config, in->config_len, &id, err);
+	if (code == 0)
+		code = nc_config_parse(in->config, in->config_len, &image->config, err);
+	if (code == 0)
+		code = compose_names(image, in, err);
+	if (code == 0)
+		code = compose_manifest(image, in, &manifest, err);
+	if (code == 0)
+		code = compose_layers(image, manifest, err);
+	if (code == 0)
+		code = fill_history(image, err);
+	if (code < 0)
+		return code;
+	memcpy(image->face.id, nc_digest_hex(&id, hex), NC_HEX_ID);
+	fill_facts(image);
+	*ret = &NC_GIVE(image)->face;
+	return 0;
+}
+
 /* --- the door --------------------------------------------------------------------------------------------------- */
 
 int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,

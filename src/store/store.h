@@ -137,6 +137,8 @@ struct nc_image_in {
  * blobs are those of the manifest's layers that were kept. Returns 1 when the image was there (names and a new
  * manifest are still added). ret_id has room for NC_HEX_ID. */
 int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char *ret_id, struct nacre_error *err);
+/* What is known of an image that need not be in a store: given, nacre_image_free(). Sizes of content are UINT64_MAX. */
+int nc_image_compose(const struct nc_image_in *in, struct nacre_image **ret, struct nacre_error *err);
 /* A name for a node that is there or in this ingest. manifest may be NULL. */
 int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
 		   struct nacre_error *err);

@@ -72,6 +72,14 @@ static int learned(struct layer_work *work, const struct nc_digest *diff_id, str
 	return work->source->ops->learned(work->source, work->layer, diff_id, err);
 }
 
+/* Whether a failure was the fault of a place, and there is another one. */
+static bool turned(struct layer_work *work, int code)
+{
+	const struct nc_source_ops *ops = work->source->ops;
+	return (code == NACRE_E_BADDATA || code == NACRE_E_DIGEST) && ops->turn &&
+	       ops->turn(work->source, work->layer) > 0;
+}
+
 static int copy_layer(struct layer_work *work, struct nacre_error *err)
 {
 	struct nc_reader *blob;
@@ -85,9 +93,11 @@ static int copy_layer(struct layer_work *work, struct nacre_error *err)
 		tell(work, NACRE_EVENT_SKIPPED, work->offer->layers[work->layer].blob_size);
 	if (code)
 		return code < 0 ? code : 0;
-	code = open_layer(work, &blob, &size, err);
-	if (code >= 0)
-		code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
+	do {
+		code = open_layer(work, &blob, &size, err);
+		if (code >= 0)
+			code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
+	} while (code < 0 && turned(work, code));
 	if (code >= 0)
 		code = learned(work, &diff_id, err);
 	if (code >= 0)

@@ -29,6 +29,22 @@ int nacre_push(struct nacre_store *store, const char *image, const char *name, c
 	return refuse(err);
 }
 
+int nacre_remote_image(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+		       struct nacre_image **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+int nacre_remote_tags(const char *repository, const struct nacre_registry_options *options,
+		      const struct nacre_progress *progress, char ***ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+void nacre_tags_free(char **tags)
+{
+}
+
 int nc_login_prove(const struct nc_registry_conf *conf, const struct nc_endpoint *endpoint, struct nacre_error *err)
 {
 	return refuse(err);

@@ -14,8 +14,7 @@ struct registry_source {
 	struct nc_platform platform;
 	struct nc_registry_conf *conf;
 	struct nc_reference reference;	/* the one that was found */
-	struct nc_remote **remotes;	/* places that have it, in the order in which they are asked */
-	size_t remote_count, remote_at;
+	struct nc_remotes remotes;	/* places that have it, in the order in which they are asked */
 	struct nc_remote_document top;
 	struct nc_manifest *index;	/* NULL: top is the manifest */
 	struct nc_descriptor *images;	/* manifests to copy; strings belong to an index */
@@ -34,16 +33,17 @@ static int stored_manifest(struct registry_source *self, const struct nc_digest 
 	return nc_store_manifest(self->store, id, digest, ret, ret_len, NULL) >= 0;
 }
 
-/* A manifest or index that a descriptor names. */
-static int read_document(struct registry_source *self, const struct nc_descriptor *item, char **ret, size_t *ret_len,
-			 struct nacre_error *err)
+static bool ends_all(int code)
+{
+	return code >= 0 || code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM;
+}
+
+static int fetch_document(struct nc_remote *remote, const struct nc_descriptor *item, char **ret, size_t *ret_len,
+			  struct nacre_error *err)
 {
 	struct nc_remote_document document;
 	char text[NC_DIGEST_TEXT];
-	if (stored_manifest(self, &item->digest, ret, ret_len) && *ret_len == item->size)
-		return 0;
-	free(NC_GIVE(*ret));
-	int code = nc_remote_manifest(self->remotes[self->remote_at], nc_digest_text(&item->digest, text), &document, err);
+	int code = nc_remote_manifest(remote, nc_digest_text(&item->digest, text), &document, err);
 	if (code < 0)
 		return code;
 	if (document.len != item->size)
@@ -60,6 +60,20 @@ static int read_document(struct registry_source *self, const struct nc_descripto
 	return code;
 }
 
+/* A manifest or index that a descriptor names. */
+static int read_document(struct registry_source *self, const struct nc_descriptor *item, char **ret, size_t *ret_len,
+			 struct nacre_error *err)
+{
+	if (stored_manifest(self, &item->digest, ret, ret_len) && *ret_len == item->size)
+		return 0;
+	free(NC_GIVE(*ret));
+	for (size_t i = self->remotes.first;; i++) {
+		int code = fetch_document(self->remotes.list[i], item, ret, ret_len, err);
+		if (ends_all(code) || i + 1 == self->remotes.count)
+			return code;
+	}
+}
+
 static int stored_config(struct registry_source *self, const struct nc_descriptor *config, char **ret)
 {
 	char hex[NC_DIGEST_TEXT];
@@ -73,22 +87,29 @@ static int stored_config(struct registry_source *self, const struct nc_descripto
 	return *ret != NULL;
 }
 
-static int read_config(struct registry_source *self, const struct nc_descriptor *config, struct nacre_error *err)
+static int fetch_config(struct registry_source *self, const struct nc_descriptor *config, char **ret,
+			struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
-	char *bytes, text[NC_DIGEST_TEXT];
 	struct nc_reader *blob;
+	int code = nc_remote_blob(&self->remotes, &config->digest, config->size, 0, &blob, err);
+	if (code >= 0)
+		code = nc_reader_verified(blob, &config->digest, config->size, &reader, err);
+	return code < 0 ? code : nc_reader_slurp(reader, NC_DOCUMENT_MAX, ret, NULL, err);
+}
+
+static int read_config(struct registry_source *self, const struct nc_descriptor *config, struct nacre_error *err)
+{
+	char *bytes, text[NC_DIGEST_TEXT];
+	int code;
 	if (stored_config(self, config, &bytes))
 		return nc_offer_box_config(&self->box, bytes, config->size, err);
 	if (config->size > NC_DOCUMENT_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "a config of %llu bytes, more than %zu",
 			       (unsigned long long)config->size, NC_DOCUMENT_MAX);
-	int code = nc_remote_blob(self->remotes + self->remote_at, self->remote_count - self->remote_at, &config->digest,
-				  config->size, 0, &blob, err);
-	if (code >= 0)
-		code = nc_reader_verified(blob, &config->digest, config->size, &reader, err);
-	if (code >= 0)
-		code = nc_reader_slurp(reader, NC_DOCUMENT_MAX, &bytes, NULL, err);
+	do
+		code = fetch_config(self, config, &bytes, err);
+	while ((code == NACRE_E_BADDATA || code == NACRE_E_DIGEST) && nc_remotes_turn(&self->remotes));
 	if (code < 0)
 		return nc_wrap(err, code, "config %s", nc_digest_text(&config->digest, text));
 	return nc_offer_box_config(&self->box, bytes, config->size, err);
@@ -154,17 +175,20 @@ static int registry_layer(struct nc_source *source, size_t layer, struct nc_read
 	struct registry_source *self = (struct registry_source *)source;
 	const struct nc_offer_layer *wanted = &self->box.layers[layer];
 	*ret_size = wanted->blob_size;
-	return nc_remote_blob(self->remotes + self->remote_at, self->remote_count - self->remote_at, &wanted->blob,
-			      wanted->blob_size, 0, ret, err);
+	return nc_remote_blob(&self->remotes, &wanted->blob, wanted->blob_size, 0, ret, err);
+}
+
+static int registry_turn(struct nc_source *source, size_t layer)
+{
+	return nc_remotes_turn(&((struct registry_source *)source)->remotes);
 }
 
 static void close_remotes(struct registry_source *self)
 {
-	for (size_t i = 0; i < self->remote_count; i++)
-		nc_remote_close(self->remotes[i]);
-	free(self->remotes);
-	self->remotes = NULL;
-	self->remote_count = self->remote_at = 0;
+	for (size_t i = 0; i < self->remotes.count; i++)
+		nc_remote_close(self->remotes.list[i]);
+	free(self->remotes.list);
+	self->remotes = (struct nc_remotes){ 0 };
 }
 
 static void registry_close(struct nc_source *source)
@@ -261,12 +285,12 @@ static int open_remotes(struct registry_source *self, const struct nc_source_wis
 	int code = nc_registry_endpoints(self->conf, &self->reference, false, &endpoints, err);
 	if (code < 0)
 		return code;
-	self->remotes = nc_zalloc(endpoints.count * sizeof *self->remotes);
-	if (!self->remotes)
+	self->remotes.list = nc_zalloc(endpoints.count * sizeof *self->remotes.list);
+	if (!self->remotes.list)
 		code = nc_nomem(err);
 	for (size_t i = 0; i < endpoints.count && code >= 0; i++) {
-		code = nc_remote_open(self->conf, &endpoints.list[i], wish->progress, &self->remotes[i], err);
-		self->remote_count += code >= 0;
+		code = nc_remote_open(self->conf, &endpoints.list[i], wish->progress, &self->remotes.list[i], err);
+		self->remotes.count += code >= 0;
 	}
 	nc_endpoints_release(&endpoints);
 	return code;
@@ -276,16 +300,16 @@ static int open_remotes(struct registry_source *self, const struct nc_source_wis
 static int find(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
 {
 	const struct nc_reference *reference = &self->reference;
+	struct nc_remotes *remotes = &self->remotes;
 	int code = open_remotes(self, wish, err);
-	for (; code >= 0; self->remote_at++) {
-		code = nc_remote_manifest(self->remotes[self->remote_at],
+	if (code < 0)
+		return code;
+	for (;; remotes->first++) {
+		code = nc_remote_manifest(remotes->list[remotes->first],
 					  *reference->digest ? reference->digest : reference->tag, &self->top, err);
-		bool last = self->remote_at + 1 == self->remote_count;
-		if (code >= 0 || last || code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM)
-			break;
-		code = 0;
+		if (ends_all(code) || remotes->first + 1 == remotes->count)
+			return code;
 	}
-	return code;
 }
 
 /* The first of the names meant that is there. */
@@ -298,7 +322,7 @@ static int find_candidate(struct registry_source *self, const struct nc_source_w
 	for (size_t i = 0; i < candidates.count; i++) {
 		self->reference = candidates.list[i];
 		code = find(self, wish, err);
-		if (code >= 0 || code == NACRE_E_CANCELLED || code == NACRE_E_NOMEM)
+		if (ends_all(code))
 			break;
 		if (i + 1 < candidates.count)
 			close_remotes(self);
@@ -310,7 +334,8 @@ static int find_candidate(struct registry_source *self, const struct nc_source_w
 int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err)
 {
 	static const struct nc_source_ops ops = {
-		.count = registry_count, .image = registry_image, .layer = registry_layer, .close = registry_close,
+		.count = registry_count, .image = registry_image, .layer = registry_layer, .turn = registry_turn,
+		.close = registry_close,
 	};
 	if (!*wish->rest)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");

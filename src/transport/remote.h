@@ -73,10 +73,24 @@ int nc_remote_manifest(struct nc_remote *remote, const char *reference, struct n
 		       struct nacre_error *err);
 void nc_remote_document_release(struct nc_remote_document *document);
 
+/* Calls fn for each tag, in the registry's order, until it fails. */
+int nc_remote_tags(struct nc_remote *remote, int (*fn)(void *ctx, const char *tag, struct nacre_error *err), void *ctx,
+		   struct nacre_error *err);
+
+/* Places that have the same. */
+struct nc_remotes {
+	struct nc_remote **list;
+	size_t count;
+	size_t first;			/* the one to ask first; moves on from those that fail */
+	size_t last;			/* whom the last blob, or its end, came from */
+};
+/* After bad data: 1 when others can be asked than the one that it came from, and will be. */
+int nc_remotes_turn(struct nc_remotes *remotes);
+
 /* A blob's bytes from offset on, not yet verified. A connection that breaks is continued where it broke; when it cannot
- * be, and with one who does not have it, the next of the remotes is asked. size: UINT64_MAX when unknown. */
-int nc_remote_blob(struct nc_remote *const *remotes, size_t count, const struct nc_digest *digest, uint64_t size,
-		   uint64_t offset, struct nc_reader **ret, struct nacre_error *err);
+ * be, and with one who does not have it, the next of the remotes (borrowed) is asked. size: UINT64_MAX when unknown. */
+int nc_remote_blob(struct nc_remotes *remotes, const struct nc_digest *digest, uint64_t size, uint64_t offset,
+		   struct nc_reader **ret, struct nacre_error *err);
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 

@@ -100,8 +100,8 @@ int nc_remote_manifest(struct nc_remote *remote, const char *reference, struct n
 
 struct blob_reader {
 	struct nc_reader base;
-	struct nc_remote *const *remotes;
-	size_t count, current;
+	struct nc_remotes *remotes;
+	size_t current;
 	struct nc_digest digest;
 	uint64_t size, at;
 	uint64_t skip;			/* bytes to pass over: the server sends all of it */
@@ -111,6 +111,11 @@ struct blob_reader {
 	struct nacre_error failure;
 };
 
+static struct nc_remote *current_of(const struct blob_reader *self)
+{
+	return self->remotes->list[self->current];
+}
+
 static int take_range(struct blob_reader *self, const struct nc_http_answer *answer, struct nacre_error *err)
 {
 	const char *text = nc_http_header_get(answer, "Content-Range", 0);
@@ -118,14 +123,14 @@ static int take_range(struct blob_reader *self, const struct nc_http_answer *ans
 	if (!text || !nc_content_range(text, &first, &last, &total) || first > self->at ||
 	    (self->size != UINT64_MAX && total != UINT64_MAX && total != self->size))
 		return nc_fail(err, NACRE_E_REMOTE, 0, "%s answers with another part of the blob than asked for",
-			       nc_remote_name(self->remotes[self->current]));
+			       nc_remote_name(current_of(self)));
 	self->skip = self->at - first;
 	return 0;
 }
 
 static int ask(struct blob_reader *self, struct nacre_error *err)
 {
-	struct nc_remote *remote = self->remotes[self->current];
+	struct nc_remote *remote = current_of(self);
 	NC_CLEANUP(nc_http_answer_auto) struct nc_http_answer *answer = NULL;
 	char path[NC_DIGEST_TEXT + 8] = "blobs/", range[40];
 	const struct nc_http_header part[] = { { "Range", range }, { NULL, NULL } };
@@ -169,7 +174,7 @@ static ssize_t pull(struct blob_reader *self, const void **ret, struct nacre_err
 
 static bool may_help(int code)
 {
-	return code == NACRE_E_REMOTE || code == NACRE_E_NOTFOUND || code == NACRE_E_AUTH;
+	return code == NACRE_E_REMOTE || code == NACRE_E_NOTFOUND || code == NACRE_E_AUTH || code == NACRE_E_BADDATA;
 }
 
 /* After a failure: waits for another try, or turns to the next remote. */
@@ -179,15 +184,19 @@ static int recover(struct blob_reader *self, int code, bool broke, struct nacre_
 	if (!may_help(code))
 		return code;
 	if (broke) {
-		int wait = nc_remote_wait(self->remotes[self->current], self->tries, 0, err->msg, code, err);
+		int wait = nc_remote_wait(current_of(self), self->tries, 0, err->msg, code, err);
 		self->tries++;
 		if (wait != code)
 			return wait;
 	}
-	if (self->current + 1 == self->count)
+	if (self->current + 1 == self->remotes->count)
 		return code;
-	nc_remote_note(self->remotes[self->current], "fails; the next place is asked");
+	nc_remote_note(current_of(self), "fails; the next place is asked");
 	self->current++;
+	/* one that lacks a blob may have the next */
+	if (code != NACRE_E_NOTFOUND)
+		self->remotes->first = self->current;
+	self->remotes->last = self->current;
 	self->tries = 0;
 	return 0;
 }
@@ -210,7 +219,7 @@ static ssize_t blob_pull(struct blob_reader *self, const void **ret, struct nacr
 		}
 		if (n == 0)
 			n = nc_fail(err, NACRE_E_REMOTE, 0, "%s: the connection ends after %llu of %llu bytes",
-				    nc_remote_host(self->remotes[self->current]), (unsigned long long)self->at,
+				    nc_remote_host(current_of(self)), (unsigned long long)self->at,
 				    (unsigned long long)self->size);
 		if (n < 0) {
 			code = recover(self, (int)n, true, err);
@@ -220,8 +229,7 @@ static ssize_t blob_pull(struct blob_reader *self, const void **ret, struct nacr
 		}
 		if (self->size != UINT64_MAX && (uint64_t)n > self->size - self->at)
 			return nc_fail(err, NACRE_E_BADDATA, 0, "%s sends more than the %llu bytes that the blob has",
-				       nc_remote_host(self->remotes[self->current]),
-				       (unsigned long long)self->size);
+				       nc_remote_host(current_of(self)), (unsigned long long)self->size);
 		self->at += (uint64_t)n;
 		self->tries = 0;
 		return n;
@@ -250,15 +258,25 @@ static void blob_close(struct nc_reader *reader)
 	free(self);
 }
 
-int nc_remote_blob(struct nc_remote *const *remotes, size_t count, const struct nc_digest *digest, uint64_t size,
-		   uint64_t offset, struct nc_reader **ret, struct nacre_error *err)
+int nc_remotes_turn(struct nc_remotes *remotes)
+{
+	if (remotes->last + 1 >= remotes->count)
+		return 0;
+	nc_remote_note(remotes->list[remotes->last], "gives bad data; the next place is asked");
+	remotes->first = ++remotes->last;
+	return 1;
+}
+
+int nc_remote_blob(struct nc_remotes *remotes, const struct nc_digest *digest, uint64_t size, uint64_t offset,
+		   struct nc_reader **ret, struct nacre_error *err)
 {
 	static const struct nc_reader_ops ops = { blob_next, blob_close };
 	struct blob_reader *self = nc_zalloc(sizeof *self);
 	if (!self)
 		return nc_nomem(err);
-	*self = (struct blob_reader){ .base = { &ops }, .remotes = remotes, .count = count, .digest = *digest,
-				      .size = size, .at = offset };
+	*self = (struct blob_reader){ .base = { &ops }, .remotes = remotes, .current = remotes->first,
+				      .digest = *digest, .size = size, .at = offset };
+	remotes->last = remotes->first;
 	*ret = &self->base;
 	return 0;
 }

@@ -53,6 +53,9 @@ struct nc_source_ops {
 	 * NULL for a source that always knows. */
 	int (*learned)(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
 		       struct nacre_error *err);
+	/* The bytes of a layer were bad: 1 when there is another place that may have better ones, of which the next call
+	 * of layer then gives. NULL for a source that has one place. */
+	int (*turn)(struct nc_source *source, size_t layer);
 	void (*close)(struct nc_source *source);
 };
 struct nc_source {

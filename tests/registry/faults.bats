@@ -106,3 +106,42 @@ nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign
 		done
 	done
 }
+
+# A registry with a mirror before it that has the same, behind the proxy.
+mirrored() {
+	printf '[[registry]]\nlocation = "%s"\ninsecure = true\n[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n' \
+		"$registry" "$faulty" >"$work/mirrored.conf"
+	echo "$*" >"$files/faults"
+	CONTAINERS_REGISTRIES_CONF=$work/mirrored.conf nacre pull --progress=plain "$registry/app:1" 2>"$work/progress"
+}
+
+@test "a mirror that gives bad data is left for the registry, with every driver" {
+	local fault part driver
+	for fault in corrupt short; do
+		for part in /blobs/ /manifests/; do
+			for driver in $(nacre info --json | jq -r '.drivers[] | select(.works and (.name | IN("erofs", "overlay", "btrfs", "vfs"))) | .name'); do
+				export NACRE_ROOT=$work/store-$fault-${part//\//}-$driver NACRE_DRIVER=$driver
+				mirrored "$fault" 1000 "$part"
+				seen "$fault"
+				[ "$(nacre cat "$registry/app:1:/etc/new")" = new ]
+				nacre check --full
+			done
+		done
+	done
+	unset NACRE_DRIVER
+}
+
+@test "a mirror that fails is not asked for every blob anew" {
+	mirrored drop 1000 /blobs/
+	[ "$(grep -c 'next place' progress)" = 1 ]
+	nacre check
+}
+
+@test "who all give bad data are refused" {
+	printf '[[registry]]\nlocation = "%s"\ninsecure = true\n[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n' \
+		"$faulty" "$faulty" >mirrored.conf
+	echo "corrupt 1000 /blobs/" >"$files/faults"
+	export CONTAINERS_REGISTRIES_CONF=$work/mirrored.conf
+	fails 65 nacre pull -q "$faulty/app:1"
+	untouched
+}

@@ -207,6 +207,15 @@ class ProxyHandler(Handler):
     def before_elsewhere(self):
         self.answer(202, b"", Location=f"http://{self.server.options.foreign}/upload")
 
+    def before_pages(self):
+        """A page of tags, as many as there are pages, and a link to the next."""
+        at = int(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("last", ["0"])[0])
+        link = {"Link": f'</v2/app/tags/list?last={at + 1}>; rel="next"'} if at < 2 else {}
+        self.answer(200, json.dumps({"name": "app", "tags": [f"t{at}", f"u{at}"]}).encode(), **link)
+
+    def before_endless_pages(self):
+        self.answer(200, b'{"name": "app", "tags": []}', Link=f'<{self.path}>; rel="next"')
+
     def before_hang(self):
         self.close_connection = True
         self.rfile.read(1)  # until the client has had enough
