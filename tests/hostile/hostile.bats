@@ -127,6 +127,41 @@ taken_here() {
 	[ ! -e volume ] && [ ! -e dir ] && [ ! -e ran ]
 }
 
+@test "B6: what changes while it is read never leads out" {
+	make_victim
+	hostile image.tar "dir('d'); file('d/file', b'inside')"
+	never_secret() {
+		local swapper tries
+		nacre load -q -i image.tar >/dev/null
+		nacre create hostile:1 work >/dev/null
+		nacre mount work "$1" >/dev/null
+		mkdir "$1/e"
+		echo inside >"$1/e/file"
+		ln -s "$work/victim" "$1/l"
+		# a directory and a link to the host's change places as fast as they can
+		python3 -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+while libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) == 0:
+    pass' "$1/e" "$1/l" 3>&- &
+		swapper=$!
+		for tries in $(seq 25); do
+			run "$NACRE" diff -q --tar - work
+			hasnt "$output" secret
+			run "$NACRE" commit -q work "race:$tries"
+		done
+		kill $swapper
+		wait $swapper || true
+		nacre umount "$1"
+		while read -r id; do
+			run "$NACRE" graph tar "$id"
+			hasnt "$output" secret
+		done < <(nacre graph ls -q)
+		victim_is_whole
+	}
+	each_driver never_secret
+}
+
 @test "B7: the root can only be a directory" {
 	refused "link('.', '/etc')" root
 	refused "link('./', '/etc')" root
@@ -177,6 +212,29 @@ victim_is_whole_at() { victim_is_whole; }
 	hasnt "$output" file
 }
 
+@test "B12: mounts are made by descriptor, and nothing in an image says where" {
+	make_victim
+	hostile image.tar "dir('d'); file('d/f'); layer(); link('proc', '$work/victim'); link('dev', '$work/victim'); link('work', '$work/victim'); \
+		link('diff', '$work/victim'); link('merged', '$work/victim')"
+	by_descriptor() {
+		local calls=trace=mount,umount2,move_mount,open_tree,fsconfig,mkdir,mkdirat
+		nacre load -q -i image.tar >/dev/null
+		nacre create hostile:1 work >/dev/null
+		ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e $calls "$NACRE" mount hostile:1 "$1" >/dev/null
+		mkdir -p "$1-work"
+		ASAN_OPTIONS=detect_leaks=0 strace -f -o trace-work -e $calls "$NACRE" mount work "$1-work" >/dev/null
+		nacre bundle work "$1-bundle" >/dev/null
+		# what is mounted, and where, is a descriptor; a path is one of the store's own that no layer can name
+		cat trace trace-work >traces
+		is "$(grep -cE 'move_mount\([0-9]+, "", [0-9]+, ""' traces)" 2
+		is "$(grep -E '(^|[^_])mount\("|umount2\("|open_tree\([^,]*, "[^"]' traces)" ""
+		is "$(grep -E 'fsconfig.*/(d|proc|dev|work|merged)"' traces | grep -v /proc/self/fd/)" ""
+		nacre umount "$1-work"
+		victim_is_whole
+	}
+	each_driver by_descriptor
+}
+
 @test "B13: attributes of overlay's own never take effect, and come back in the tar" {
 	nothing_is_hidden() { is "$(ls "$1/d")" low; is "$(cat "$1/other/f")" other; [ ! -e "$1/moved/low" ]; }
 	for space in trusted user; do
@@ -200,6 +258,24 @@ victim_is_whole_at() { victim_is_whole; }
 	taken "file('a', b'theirs'); layer(); file('.wh.a'); file('a', b'mine\n')" both_stay
 	none_shows() { is "$(find "$1" -name '.wh.*')" ""; }
 	taken "dir('d'); file('d/.wh.gone'); file('.wh..wh.plnk'); dir('.wh..wh.orph')" none_shows
+}
+
+@test "B15: lower layers come from a store of one's own" {
+	hostile image.tar "file('su', b'x', mode=0o4755)"
+	refused_to_others() {
+		nacre load -q -i image.tar >/dev/null
+		chown nobody "$NACRE_ROOT"
+		for command in images "mount hostile:1 $1" "create hostile:1" "load -q -i image.tar" "export hostile:1"; do
+			# shellcheck disable=SC2086 # words
+			fails 77 nacre $command
+			says 'belongs to another user'
+		done
+		chown root "$NACRE_ROOT"
+		is "$(nacre images -q | wc -l)" 1
+	}
+	each_driver refused_to_others
+	chmod 711 "$work"
+	fails 77 runuser -u nobody -- "$NACRE" --root "$work/store-vfs" images
 }
 
 @test "B16: what lies in a store is its owner's alone, whatever the umask and the layer say" {
@@ -297,6 +373,19 @@ peak() { # KIB COMMAND…: it runs (whatever it says) with at most that much mem
 	refused "config(Env=['x' * (5 << 20)])"
 }
 
+@test "B24: an image without layers is an empty tree of our own" {
+	make_image docker image.tar --name hostile:1 --no-layer
+	is_empty() {
+		nacre load -q -i image.tar >/dev/null
+		nacre mount hostile:1 "$1" >/dev/null
+		is "$(ls -A "$1")" ""
+		is "$(stat -c '%a %u %F' "$1")" '755 0 directory'
+		refute touch "$1/x"
+		fails 2 nacre cat hostile:1:/etc/passwd
+	}
+	each_driver is_empty
+}
+
 @test "B25: content is known by its digest, never by a claim" {
 	hostile image.tar "file('f', b'one'); names(['first:1'])"
 	nacre load -q -i image.tar >/dev/null
@@ -327,6 +416,26 @@ peak() { # KIB COMMAND…: it runs (whatever it says) with at most that much mem
 		rm -rf layout
 		make_image oci layout --name app:1 --gzip --file a=hello --lie $lie
 		fails 65 nacre load -q layout
+		is "$(nacre images -aq)" ""
+	done
+}
+
+@test "B28: layers of foreign URLs are not fetched" {
+	for type in application/vnd.oci.image.layer.nondistributable.v1.tar+gzip application/vnd.docker.image.rootfs.foreign.diff.tar.gzip; do
+		rm -rf layout
+		make_image oci layout --name app:1 --gzip --file a=hello
+		digest=$(jq -r '.manifests[0].digest' layout/index.json)
+		blob=layout/blobs/$(jq -r '.layers[0].digest' "layout/blobs/${digest/:/\/}" | tr : /)
+		rm "$blob"
+		jq -c --arg t $type '.layers[0] += {mediaType: $t, urls: ["http://127.0.0.1:9/secret"]}' "layout/blobs/${digest/:/\/}" >manifest
+		new=$(sha256sum manifest | cut -d' ' -f1)
+		cp manifest "layout/blobs/sha256/$new"
+		jq -c --arg d "sha256:$new" --argjson s "$(stat -c %s manifest)" '.manifests[0] += {digest: $d, size: $s}' layout/index.json >index
+		cp index layout/index.json
+		ASAN_OPTIONS=detect_leaks=0 run --separate-stderr strace -f -o trace -e trace=socket,connect "$NACRE" load -q layout
+		[ "$status" != 0 ]
+		says layer
+		is "$(grep -c -E 'socket|connect' trace || true)" 0
 		is "$(nacre images -aq)" ""
 	done
 }
