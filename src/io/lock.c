@@ -48,10 +48,10 @@ int nc_lock_wait(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
 	}
 }
 
-bool nc_lock_held(int fd, uint64_t start, uint64_t length)
+bool nc_lock_held(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length)
 {
-	struct flock range = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)start,
-			       .l_len = (off_t)length };
+	struct flock range = { .l_type = kind == NC_LOCK_SHARED ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET,
+			       .l_start = (off_t)start, .l_len = (off_t)length };
 	return fcntl(fd, F_OFD_GETLK, &range) < 0 || range.l_type != F_UNLCK;
 }
 

@@ -17,9 +17,9 @@ int nc_lock_take(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
  * time, so that a signal that comes just before the wait is not missed. */
 int nc_lock_wait(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length, const volatile int *cancel,
 		 struct nacre_error *err);
-/* Whether another descriptor holds a byte of the range exclusively; takes nothing, and fd may be open for reading only.
- * A lock that cannot be asked for counts as held. */
-bool nc_lock_held(int fd, uint64_t start, uint64_t length);
+/* Whether another descriptor holds a lock in the range that is in the way of one of this kind; takes nothing, and fd may be
+ * open for reading only. A lock that cannot be asked for counts as held. */
+bool nc_lock_held(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length);
 void nc_lock_release(int fd, uint64_t start, uint64_t length);
 
 #endif

@@ -21,7 +21,7 @@ static int write_name(struct nacre_store *names, int making, const struct nc_old
 	int code = nc_name_text(&target, &text, &len, err);
 	if (code == 0)
 		code = nc_file_create(making, "name", text, len, err);
-	return code < 0 ? code : nc_name_publish(names, name->full, making, "name", err);
+	return code < 0 ? code : nc_name_publish(names, name->full, making, "name", true, err);
 }
 
 static int write_names(int making, const struct nc_old_names *names, struct nacre_error *err)

@@ -2,14 +2,18 @@
  * renamed into place, whenever it is missing, damaged or of another version. Before each use the file at its path is
  * compared with the one that is open, so that a catalog deleted under us is noticed.
  *
- * Who asks waits for nobody: where the file is locked, what the files of the store say answers from memory. So that it
- * seldom is, closing takes no lock (SQLite's own way is to bring the log in alone); one who told something brings the
- * log in at the end, as far as nobody is in the way.
+ * Who asks waits for nobody: where the file is locked, what the files of the store say answers from memory.
  *
- * A read-only store never writes: its catalog is opened as an immutable file where no writer has left anything in the
- * log beside it, and is otherwise built in memory, as is that of an ephemeral store. */
+ * SQLite syncs nothing when a transaction ends: what it learned stays in its log, which may lose its end in a power cut.
+ * Whoever taught it syncs that log (nc_catalog_sync, or the file system), and only then lets go of the stage from which
+ * an heir would teach it again. The log stays when the last connection closes, and flows into the file once it is long,
+ * which takes two syncs of SQLite's own.
+ *
+ * A read-only store never writes: its catalog is read as it lies there, with the log beside it, while nobody has the store open
+ * for writing (catalog_rest.c), and is otherwise built in memory, as is that of an ephemeral store. */
 #include "store/catalog.h"
 
+#include "store/catalog_rest.h"
 #include "store/catalog_sql.h"
 #include "store/inner.h"
 
@@ -25,11 +29,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FILE_NAME "catalog.db"
 #define VERSION 2
 #define BUSY_MS 120000
 /* So long does one who asks: it is the instant in which the first to open the file looks the log through. */
 #define ASK_BUSY_MS 18
+/* Pages (of 4 KiB) in the log before it flows into the file: whoever opens the catalog first reads the log. */
+#define LOG_PAGES "256"
 /* So often is a catalog built anew before that is an error. */
 #define ATTEMPTS_MAX 5
 /* So long (a second) a builder waits for those who change files. */
@@ -44,16 +49,25 @@ struct nc_catalog {
 	bool in_memory;			/* no file that could change */
 	bool apart;			/* a copy: never to be opened again */
 	bool in_place;			/* the connection is one to the file at its path, of dev and ino */
-	bool distrusted;		/* the file was found damaged, and the store is read-only */
-	bool told;			/* this connection has put something into the log */
+	bool at_rest;			/* opened by one who only reads, when nobody wrote: */
+	struct nc_catalog_moment opened;	/* at this moment */
+	bool distrusted;		/* its file is damaged, or somebody writes, and the store is read-only */
+	int log;			/* from before something was put into it: it gets the errors from then on; -1: none */
 	dev_t dev;
 	ino_t ino;
 };
 
+/* One thread at a time, which waits no longer than that for other processes. */
+static void enter(struct nc_catalog *catalog, int busy_ms)
+{
+	pthread_mutex_lock(&catalog->mutex);
+	nc_catalog_patience(busy_ms);
+}
+
 static bool is_moved(struct nc_catalog *catalog)
 {
 	struct stat st;
-	return fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != catalog->dev ||
+	return fstatat(catalog->store->root, NC_CATALOG_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != catalog->dev ||
 	       st.st_ino != catalog->ino;
 }
 
@@ -73,6 +87,7 @@ static int fail(struct nc_catalog *catalog, int result, struct nacre_error *err)
 	switch (result & 0xff) {
 	case SQLITE_NOMEM: code = NACRE_E_NOMEM; break;
 	case SQLITE_BUSY:
+	case SQLITE_PROTOCOL:	/* the log's index was locked each time it was tried */
 	case SQLITE_LOCKED: code = NACRE_E_BUSY; break;
 	case SQLITE_FULL: code = NACRE_E_NOSPACE; break;
 	case SQLITE_READONLY:
@@ -94,30 +109,21 @@ static int run_text(struct nc_catalog *catalog, const char *text, struct nacre_e
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
-/* As far as it can be done at once. */
-static int empty_log(struct nc_catalog *catalog)
-{
-	sqlite3_busy_timeout(catalog->db, 0);
-	return sqlite3_wal_checkpoint_v2(catalog->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-}
-
 static void disconnect(struct nc_catalog *catalog)
 {
-	if (catalog->told && catalog->db)
-		empty_log(catalog);
-	catalog->told = false;
 	for (int i = 0; i < STATEMENT_COUNT; i++) {
 		sqlite3_finalize(catalog->statements[i]);
 		catalog->statements[i] = NULL;
 	}
 	sqlite3_close(catalog->db);
+	nc_fd_release(&catalog->log);
 	catalog->db = NULL;
-	catalog->in_place = false;
+	catalog->in_place = catalog->at_rest = false;
 }
 
 static int connect(struct nc_catalog *catalog, const char *path, int flags, int busy_ms, struct nacre_error *err)
 {
-	int result = sqlite3_open_v2(path, &catalog->db, flags | SQLITE_OPEN_FULLMUTEX, NULL);
+	int result = sqlite3_open_v2(path, &catalog->db, flags | SQLITE_OPEN_FULLMUTEX, nc_catalog_vfs());
 	if (result != SQLITE_OK) {
 		int code = fail(catalog, result, err);
 		disconnect(catalog);
@@ -163,19 +169,15 @@ static int settle(struct nc_catalog *catalog, struct nacre_error *err)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "catalog: version %" PRIu64, version);
 	if (code == 0 && !catalog->store->readonly)
 		code = run_text(catalog,
-				catalog->store->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
+				catalog->store->durable ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = OFF",
 				err);
+	if (code == 0 && !catalog->store->readonly)
+		code = run_text(catalog, "PRAGMA wal_autocheckpoint = " LOG_PAGES, err);
 	if (code == 0)
 		code = prepare_all(catalog, err);
 	if (code < 0)
 		disconnect(catalog);
 	return code;
-}
-
-static int path_of(struct nacre_store *store, const char *dir, const char *suffix, struct nc_buf *ret,
-		   struct nacre_error *err)
-{
-	return nc_buf_addf(ret, err, "%s/%s" FILE_NAME "%s", store->path, dir, suffix);
 }
 
 static int run(struct nc_catalog *catalog, int which, struct nacre_error *err)
@@ -217,7 +219,7 @@ static int open_in_memory(struct nc_catalog *catalog, struct nacre_error *err)
 static int open_file(struct nc_catalog *catalog, int busy_ms, struct nacre_error *err)
 {
 	struct stat st;
-	if (fstatat(catalog->store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(catalog->store->root, NC_CATALOG_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "look for the catalog");
 	if (!S_ISREG(st.st_mode))
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "the catalog is no file");
@@ -225,7 +227,7 @@ static int open_file(struct nc_catalog *catalog, int busy_ms, struct nacre_error
 	catalog->dev = st.st_dev;
 	catalog->ino = st.st_ino;
 	catalog->in_place = true;
-	int code = path_of(catalog->store, "", "", &path, err);
+	int code = nc_buf_addf(&path, err, "%s/" NC_CATALOG_FILE, catalog->store->path);
 	if (code == 0)
 		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, busy_ms, err);
 	if (code == 0)
@@ -238,44 +240,33 @@ static int open_file(struct nc_catalog *catalog, int busy_ms, struct nacre_error
 	return code;
 }
 
-/* URI paths spell some characters as %XX. */
-static int add_uri_path(struct nc_buf *uri, const char *path, struct nacre_error *err)
-{
-	int code = 0;
-	for (; code == 0 && *path; path++)
-		code = strchr("?#%", *path) ? nc_buf_addf(uri, err, "%%%02X", (unsigned char)*path)
-					    : nc_buf_add(uri, path, 1, err);
-	return code;
-}
-
-/* Whether something is in the log beside it. */
-static bool has_log(const struct nacre_store *store, const char *suffix)
-{
-	struct stat st;
-	char name[32];
-	snprintf(name, sizeof name, FILE_NAME "%s", suffix);
-	return fstatat(store->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
-}
-
+/* As it lies there; where it cannot be trusted so, from the files. */
 static int open_readonly(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	bool at_rest = !has_log(catalog->store, "-wal");
-	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
+	struct nacre_store *store = catalog->store;
 	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
-	int code = at_rest && !catalog->distrusted ? path_of(catalog->store, "", "", &path, err) : NACRE_E_CORRUPT;
-	if (code == 0)
-		code = nc_buf_add_text(&uri, "file:", err);
-	if (code == 0)
-		code = add_uri_path(&uri, path.data, err);
-	if (code == 0)
-		code = nc_buf_add_text(&uri, "?immutable=1", err);
+	nc_catalog_look(store, &catalog->opened);
+	if (catalog->distrusted || !nc_catalog_at_rest(store) || nc_catalog_in_doubt(store))
+		return open_in_memory(catalog, err);
+	int code = nc_catalog_uri(store, true, &uri, NULL);
 	if (code == 0)
 		code = connect(catalog, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ASK_BUSY_MS, NULL);
 	if (code == 0)
-		code = settle(catalog, NULL);
+		code = run_text(catalog, NC_CATALOG_LOCKED, NULL);
 	if (code == 0)
-		catalog->in_memory = true;
-	return code < 0 ? open_in_memory(catalog, err) : 0;
+		code = settle(catalog, NULL);
+	if (code < 0) {
+		disconnect(catalog);
+		return open_in_memory(catalog, err);
+	}
+	catalog->in_memory = catalog->at_rest = true;
+	return 0;
+}
+
+/* Somebody wrote while it was read as one at rest. */
+static bool is_overtaken(const struct nc_catalog *catalog)
+{
+	return catalog->at_rest && nc_catalog_changed(catalog->store, &catalog->opened);
 }
 
 /* --- comparing -------------------------------------------------------------------------------------------------- */
@@ -296,16 +287,11 @@ static const char compare_text[] =
 /* Attaches the file as "kept", without making a log beside it. */
 static int attach(struct nc_catalog *catalog, bool at_rest, struct nacre_error *err)
 {
-	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
 	NC_AUTO_BUF struct nc_buf uri = NC_BUF_INIT(1 << 18);
 	sqlite3_stmt *statement = NULL;
-	int code = path_of(catalog->store, "", "", &path, err);
-	if (code == 0)
-		code = nc_buf_add_text(&uri, "file:", err);
-	if (code == 0)
-		code = add_uri_path(&uri, path.data, err);
-	if (code == 0)
-		code = nc_buf_add_text(&uri, at_rest ? "?mode=ro&immutable=1" : "?mode=ro", err);
+	int code = nc_catalog_uri(catalog->store, at_rest, &uri, err);
+	if (code == 0 && at_rest)
+		code = run_text(catalog, NC_CATALOG_LOCKED, err);
 	if (code < 0)
 		return code;
 	int result = sqlite3_prepare_v2(catalog->db, "ATTACH ?1 AS kept", -1, &statement, NULL);
@@ -353,11 +339,13 @@ int nc_catalog_compare(struct nacre_store *store,
 		       struct nacre_error *err)
 {
 	struct stat st;
-	struct nc_catalog catalog = { .store = store };
-	bool at_rest = !has_log(store, "-wal");
-	if (fstatat(store->root, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	struct nc_catalog catalog = { .store = store, .log = -1 };
+	bool at_rest = nc_catalog_at_rest(store);
+	nc_catalog_look(store, &catalog.opened);
+	nc_catalog_patience(ASK_BUSY_MS);
+	if (fstatat(store->root, NC_CATALOG_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return nc_fail(err, errno == ENOENT ? NACRE_E_NOTFOUND : NACRE_E_IO, errno, "look for the catalog");
-	if (!S_ISREG(st.st_mode) || (!at_rest && !has_log(store, "-shm")))
+	if (!S_ISREG(st.st_mode) || (!at_rest && !nc_catalog_has(store, "-shm")))
 		return S_ISREG(st.st_mode) ? NACRE_E_BUSY : nc_fail(err, NACRE_E_CORRUPT, 0, "the catalog is no file");
 	int code = open_in_memory(&catalog, err);
 	if (code == 0)
@@ -368,8 +356,8 @@ int nc_catalog_compare(struct nacre_store *store,
 		code = compare_rows(&catalog, "PRAGMA kept.quick_check(1)", check_sound, NULL, err);
 	if (code == 0)
 		code = compare_rows(&catalog, compare_text, fn, ctx, err);
-	/* while it was read as one at rest somebody began to write */
-	if (at_rest && has_log(store, "-wal") && (code == 0 || code == NACRE_E_CORRUPT))
+	catalog.at_rest = at_rest;
+	if (is_overtaken(&catalog) && (code == 0 || code == NACRE_E_CORRUPT))
 		code = NACRE_E_BUSY;
 	disconnect(&catalog);
 	return code;
@@ -379,13 +367,10 @@ int nc_catalog_compare(struct nacre_store *store,
 
 static int build_into(struct nc_catalog *catalog, struct nc_stage *stage, struct nacre_error *err)
 {
-	NC_AUTO_BUF struct nc_buf dir = NC_BUF_INIT(256);
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(1 << 16);
-	int code = nc_file_create(stage->dir, FILE_NAME, "", 0, err);	/* 0600; the log beside it gets the same */
+	int code = nc_file_create(stage->dir, NC_CATALOG_FILE, "", 0, err);	/* 0600; the log beside it gets the same */
 	if (code == 0)
-		code = nc_buf_addf(&dir, err, "graph/_tmp/%s/", stage->name);
-	if (code == 0)
-		code = path_of(catalog->store, dir.data, "", &path, err);
+		code = nc_buf_addf(&path, err, "%s/graph/_tmp/%s/" NC_CATALOG_FILE, catalog->store->path, stage->name);
 	if (code == 0)
 		code = connect(catalog, path.data, SQLITE_OPEN_READWRITE, BUSY_MS, err);
 	if (code == 0)
@@ -393,7 +378,8 @@ static int build_into(struct nc_catalog *catalog, struct nc_stage *stage, struct
 	if (code == 0)
 		code = fill_new(catalog, err);
 	/* a log would not come along */
-	int result = code == 0 ? empty_log(catalog) : SQLITE_OK;
+	int result = code == 0 ? sqlite3_wal_checkpoint_v2(catalog->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL)
+			       : SQLITE_OK;
 	if (result != SQLITE_OK)
 		code = fail(catalog, result, err);
 	disconnect(catalog);
@@ -402,18 +388,18 @@ static int build_into(struct nc_catalog *catalog, struct nc_stage *stage, struct
 
 static int put_in_place(struct nacre_store *store, struct nc_stage *stage, struct nacre_error *err)
 {
-	NC_AUTO_FD int fd = openat(stage->dir, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	NC_AUTO_FD int fd = openat(stage->dir, NC_CATALOG_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open the new catalog");
 	int code = nc_store_sync(store, fd, "the new catalog", err);
 	if (code < 0)
 		return code;
 	/* a log that belongs to an older file must not be taken for the new one's */
-	static const char *const beside[] = { FILE_NAME "-wal", FILE_NAME "-shm" };
+	static const char *const beside[] = { NC_CATALOG_FILE "-wal", NC_CATALOG_FILE "-shm" };
 	for (int i = 0; i < 2; i++)
 		if (unlinkat(store->root, beside[i], 0) < 0 && errno != ENOENT)
 			return nc_fail(err, NACRE_E_IO, errno, "remove '%s'", beside[i]);
-	if (renameat(stage->dir, FILE_NAME, store->root, FILE_NAME) < 0)
+	if (renameat(stage->dir, NC_CATALOG_FILE, store->root, NC_CATALOG_FILE) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "replace the catalog");
 	return nc_store_sync(store, store->root, "the catalog's directory", err);
 }
@@ -491,12 +477,11 @@ static int ensure_open(struct nc_catalog *catalog, struct nacre_error *err)
 static void condemn(struct nc_catalog *catalog)
 {
 	bool has_file = !catalog->in_memory && !is_moved(catalog);
-	catalog->told = false;
 	disconnect(catalog);
 	if (catalog->store->readonly)
 		catalog->distrusted = true;
 	else if (has_file && !catalog->apart)
-		unlinkat(catalog->store->root, FILE_NAME, 0);
+		unlinkat(catalog->store->root, NC_CATALOG_FILE, 0);
 	catalog->in_memory = false;
 }
 
@@ -506,7 +491,9 @@ int nc_catalog_open(struct nacre_store *store, struct nc_catalog **ret, struct n
 	if (!catalog)
 		return nc_nomem(err);
 	catalog->store = store;
+	catalog->log = -1;
 	pthread_mutex_init(&catalog->mutex, NULL);
+	nc_catalog_patience(ASK_BUSY_MS);
 	int code = ensure_open(catalog, err);
 	if (code < 0)
 		nc_catalog_close(catalog);
@@ -526,7 +513,7 @@ void nc_catalog_close(struct nc_catalog *catalog)
 
 int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	pthread_mutex_lock(&catalog->mutex);
+	enter(catalog, ASK_BUSY_MS);
 	int code = ensure_open(catalog, err);
 	pthread_mutex_unlock(&catalog->mutex);
 	return code;
@@ -534,7 +521,7 @@ int nc_catalog_refresh(struct nc_catalog *catalog, struct nacre_error *err)
 
 int nc_catalog_rebuild(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	pthread_mutex_lock(&catalog->mutex);
+	enter(catalog, ASK_BUSY_MS);
 	condemn(catalog);
 	int code = ensure_open(catalog, err);
 	pthread_mutex_unlock(&catalog->mutex);
@@ -604,13 +591,15 @@ static int ask(struct nc_catalog *catalog, enum nc_question question, const char
 int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const char *a, const char *b,
 		   struct nc_rows *ret, struct nacre_error *err)
 {
-	pthread_mutex_lock(&catalog->mutex);
+	enter(catalog, ASK_BUSY_MS);
 	int code = NACRE_E_CORRUPT;
 	for (int i = 0; i < ATTEMPTS_MAX && code == NACRE_E_CORRUPT; i++) {
 		nc_rows_release(ret);
 		code = ensure_open(catalog, err);
 		if (code == 0)
 			code = ask(catalog, question, a, b, ret, err);
+		if (code == 0 && is_overtaken(catalog))
+			code = NACRE_E_CORRUPT;
 		if (code == NACRE_E_CORRUPT)
 			condemn(catalog);
 		if (code == NACRE_E_BUSY) {
@@ -627,6 +616,15 @@ int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const 
 
 /* --- telling ---------------------------------------------------------------------------------------------------- */
 
+static int watch_log(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	if (!catalog->in_place || catalog->log >= 0)
+		return 0;
+	catalog->log = openat(catalog->store->root, NC_CATALOG_FILE "-wal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* none: the file was replaced just now, and what is told goes nowhere */
+	return catalog->log >= 0 || errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "open the catalog's log");
+}
+
 static void bind(struct nc_catalog *catalog, int which, int place, const char *text)
 {
 	sqlite3_bind_text(catalog->statements[which], place, text, -1, SQLITE_TRANSIENT);
@@ -640,20 +638,24 @@ static int run_with(struct nc_catalog *catalog, int which, const char *a, const 
 	return run(catalog, which, err);
 }
 
-int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err)
+int nc_catalog_begin(struct nc_catalog *catalog, bool wait, struct nacre_error *err)
 {
-	pthread_mutex_lock(&catalog->mutex);
-	int code = 0;
+	int code = 0, busy_ms = wait ? BUSY_MS : ASK_BUSY_MS;
+	enter(catalog, busy_ms);
 	/* one that another built since we last looked knows nothing of what changed under the catalog's lock */
 	if (!catalog->apart && (!catalog->db || (!catalog->in_memory && is_moved(catalog)))) {
 		disconnect(catalog);
-		code = open_file(catalog, BUSY_MS, err);
+		code = open_file(catalog, busy_ms, err);
 	}
 	if (code == 0 && !catalog->db)
 		code = NACRE_E_CORRUPT;
+	if (code == 0)
+		code = watch_log(catalog, err);
 	if (code == 0) {
-		sqlite3_busy_timeout(catalog->db, BUSY_MS);
+		sqlite3_busy_timeout(catalog->db, busy_ms);
 		code = run(catalog, BEGIN, err);
+		if (code != 0)
+			sqlite3_busy_timeout(catalog->db, ASK_BUSY_MS);
 	}
 	if (code == NACRE_E_CORRUPT)
 		condemn(catalog);
@@ -668,7 +670,6 @@ int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err)
 {
 	int code = run(catalog, COMMIT, err);
 	if (code == 0) {
-		catalog->told = true;
 		sqlite3_busy_timeout(catalog->db, ASK_BUSY_MS);
 		pthread_mutex_unlock(&catalog->mutex);
 	}
@@ -683,6 +684,20 @@ void nc_catalog_abort(struct nc_catalog *catalog, bool damaged)
 	if (damaged)
 		condemn(catalog);
 	pthread_mutex_unlock(&catalog->mutex);
+}
+
+int nc_catalog_sync(struct nc_catalog *catalog, struct nacre_error *err)
+{
+	struct nacre_store *store = catalog->store;
+	if (!store->durable || store->readonly)
+		return 0;
+	/* with one of its own, so that those who ask need not wait */
+	pthread_mutex_lock(&catalog->mutex);
+	NC_AUTO_FD int log = catalog->log < 0 ? -1 : fcntl(catalog->log, F_DUPFD_CLOEXEC, 0);
+	int code = catalog->log >= 0 && log < 0 ? nc_fail(err, NACRE_E_IO, errno, "open the catalog's log") : 0;
+	pthread_mutex_unlock(&catalog->mutex);
+	/* no log: the catalog is another by now, built from the files, or was never one of files */
+	return code < 0 || log < 0 ? code : nc_store_sync(store, log, "the catalog's log", err);
 }
 
 int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err)
@@ -769,15 +784,17 @@ int nc_catalog_copy(struct nc_catalog *catalog, struct nc_catalog **ret, struct 
 		return nc_nomem(err);
 	copy->store = catalog->store;
 	copy->in_memory = copy->apart = true;
+	copy->log = -1;
 	pthread_mutex_init(&copy->mutex, NULL);
-	pthread_mutex_lock(&catalog->mutex);
+	enter(catalog, ASK_BUSY_MS);
 	int code = ensure_open(catalog, err);
 	if (code == 0)
 		code = copy_into(catalog, copy, err);
-	if (code == NACRE_E_BUSY) {
+	bool overtaken = code == 0 && is_overtaken(catalog);
+	if (code == NACRE_E_BUSY || overtaken) {
 		disconnect(copy);
 		disconnect(catalog);
-		code = open_for_once(catalog, err);
+		code = overtaken ? open_in_memory(catalog, err) : open_for_once(catalog, err);
 		if (code == 0)
 			code = copy_into(catalog, copy, err);
 	}
@@ -799,20 +816,17 @@ static int measure(struct nc_catalog *catalog, uint64_t *ret, struct nacre_error
 	return code;
 }
 
-int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret_before, uint64_t *ret_after, struct nacre_error *err)
+int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret, struct nacre_error *err)
 {
-	pthread_mutex_lock(&catalog->mutex);
+	enter(catalog, ASK_BUSY_MS);
 	int code = ensure_open(catalog, err);
 	if (code == 0)
-		code = measure(catalog, ret_before, err);
-	if (code == 0)
 		code = run_text(catalog, "VACUUM", err);
-	catalog->told |= code == 0 && catalog->in_place;
 	/* the file gets shorter when what is in the log is written into it */
 	if (code == 0 && !catalog->in_memory)
 		code = run_text(catalog, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 	if (code == 0)
-		code = measure(catalog, ret_after, err);
+		code = measure(catalog, ret, err);
 	pthread_mutex_unlock(&catalog->mutex);
 	return code;
 }

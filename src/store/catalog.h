@@ -63,16 +63,18 @@ int nc_catalog_ask(struct nc_catalog *catalog, enum nc_question question, const 
 
 /* --- telling ---------------------------------------------------------------------------------------------------- */
 
-/* A transaction; other threads wait from begin to end. After a failure only nc_catalog_abort is left.
- * begin returns 1 when the catalog's file is gone or damaged: whoever needs it next builds it from the files, so
+/* A transaction; other threads wait from begin to end. After a failure only nc_catalog_abort is left. wait false: NACRE_E_BUSY
+ * when another process is in one. begin returns 1 when the catalog's file is gone or damaged: whoever needs it next builds it from the files, so
  * there is nothing to tell (and nothing to abort). */
-int nc_catalog_begin(struct nc_catalog *catalog, struct nacre_error *err);
+int nc_catalog_begin(struct nc_catalog *catalog, bool wait, struct nacre_error *err);
 int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err);
 int nc_catalog_drop_node(struct nc_catalog *catalog, const char *id, struct nacre_error *err);
 int nc_catalog_put_name(struct nc_catalog *catalog, const char *full, const struct nc_name_target *target,
 			struct nacre_error *err);
 int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct nacre_error *err);
 int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err);
+/* Make what was committed durable, which commit does not: after a power cut the catalog may know less, never more. */
+int nc_catalog_sync(struct nc_catalog *catalog, struct nacre_error *err);
 /* damaged: the file goes too. */
 void nc_catalog_abort(struct nc_catalog *catalog, bool damaged);
 /* Look whether the file is still the one that is open, and open or build it anew when not. */
@@ -86,8 +88,10 @@ int nc_catalog_rebuild(struct nc_catalog *catalog, struct nacre_error *err);
 
 /* A catalog with the same content that has no file: what is told it nobody else hears. */
 int nc_catalog_copy(struct nc_catalog *catalog, struct nc_catalog **ret, struct nacre_error *err);
-/* Make it as small as its content allows. Bytes at rest before and after. */
-int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret_before, uint64_t *ret_after, struct nacre_error *err);
+/* Bytes that its file and its log take. */
+uint64_t nc_catalog_bytes(const struct nacre_store *store);
+/* Make it as small as its content allows, without a log. ret: the bytes that it takes then. */
+int nc_catalog_shrink(struct nc_catalog *catalog, uint64_t *ret, struct nacre_error *err);
 
 /* --- checking --------------------------------------------------------------------------------------------------- */
 

@@ -119,7 +119,7 @@ static bool is_owned(int stages, const char *name)
 	if (nc_dir_open(stages, name, &dir, NULL) < 0)
 		return true;
 	NC_AUTO_FD int owner = openat(dir, "owner", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return owner >= 0 && nc_lock_held(owner, 0, 0);
+	return owner >= 0 && nc_lock_held(owner, NC_LOCK_SHARED, 0, 0);
 }
 
 struct stages {

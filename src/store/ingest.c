@@ -2,9 +2,9 @@
  *
  *	the plan is written into the stage
  *	syncfs: everything is durable (a few small files alone are synced one by one)
- *	"plan" becomes "commit", and that is synced: from now on the image is in the store, whatever happens
- *	publish.c moves everything to its place and teaches the catalog
- *	the stage goes */
+ *	"plan" becomes "commit"
+ *	publish.c moves everything to its place, teaches the catalog, and syncs both: only now it is done
+ *	the stage goes, its plan first */
 #include "store/ingest.h"
 
 #include "image/config.h"
@@ -85,6 +85,8 @@ static void drop_trees(struct nc_ingest *ingest)
 static void reset(struct nc_ingest *ingest)
 {
 	close_sides(ingest);
+	if (ingest->stage)
+		nc_plan_forget(ingest->stage->dir);
 	nc_stage_free(ingest->stage);
 	ingest->stage = NULL;
 	nc_plan_release(&ingest->plan);
@@ -202,10 +204,8 @@ static int ensure_stage(struct nc_ingest *ingest, struct nacre_error *err)
 	int code = nc_store_writable(ingest->store, err);
 	if (code < 0)
 		return code;
-	ingest->sync = openat(ingest->store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (ingest->sync < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "open the store's directory");
-	return nc_stage_new(ingest->store->stages, &ingest->stage, err);
+	code = nc_store_watch(ingest->store, &ingest->sync, err);
+	return code < 0 ? code : nc_stage_new(ingest->store->stages, &ingest->stage, err);
 }
 
 int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct nacre_error *err)
@@ -465,14 +465,6 @@ int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char
 
 /* --- the commit ------------------------------------------------------------------------------------------------- */
 
-static bool is_light(const struct nc_plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->steps[i].kind == NC_STEP_NODE || plan->steps[i].kind == NC_STEP_BLOB)
-			return false;
-	return true;
-}
-
 static int sync_file(struct nc_ingest *ingest, int dir, const char *name, struct nacre_error *err)
 {
 	NC_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -503,17 +495,11 @@ static int sync_light(struct nc_ingest *ingest, struct nacre_error *err)
 	return code < 0 ? code : nc_store_sync(ingest->store, ingest->store->stages, "the stages", err);
 }
 
-static int sync_all(struct nc_ingest *ingest, struct nacre_error *err)
+static int sync_stage(struct nc_ingest *ingest, struct nacre_error *err)
 {
-	if (!ingest->store->durable)
-		return 0;
-	if (is_light(&ingest->plan))
+	if (ingest->store->durable && nc_plan_is_light(&ingest->plan))
 		return sync_light(ingest, err);
-	if (syncfs(ingest->sync) == 0)
-		return 0;
-	int code = nc_fail(err, NACRE_E_IO, errno, "sync the file system");
-	atomic_store(&ingest->store->broken, true);
-	return code;
+	return nc_store_sync_all(ingest->store, ingest->sync, err);
 }
 
 static int mark(struct nc_ingest *ingest, struct nacre_error *err)
@@ -522,6 +508,16 @@ static int mark(struct nc_ingest *ingest, struct nacre_error *err)
 	if (renameat(stage, NC_PLAN_FILE, stage, NC_PLAN_COMMIT) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "mark the commit");
 	return 0;
+}
+
+/* Whoever finds a node of the plan moved out of the stage, or a name of one that is not there, knows that the mark was there,
+ * even where a power cut took it. What brings no node leaves no such trace. */
+static int sync_mark(struct nc_ingest *ingest, struct nacre_error *err)
+{
+	for (size_t i = 0; i < ingest->plan.count; i++)
+		if (ingest->plan.steps[i].kind == NC_STEP_NODE)
+			return 0;
+	return nc_store_sync(ingest->store, ingest->stage->dir, "the commit", err);
 }
 
 /* After the mark the stage belongs to the next who opens the store. */
@@ -538,12 +534,12 @@ int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err)
 	if (code == 0 && ingest->plan.count) {
 		code = nc_plan_write(&ingest->plan, ingest->stage->dir, err);
 		if (code == 0)
-			code = sync_all(ingest, err);
+			code = sync_stage(ingest, err);
 		if (code == 0)
 			code = mark(ingest, err);
 		if (code < 0)
 			return code;
-		code = nc_store_sync(ingest->store, ingest->stage->dir, "the commit", err);
+		code = sync_mark(ingest, err);
 		if (code == 0)
 			code = nc_publish(ingest->store, ingest->locks, ingest->stage->dir, &ingest->plan, err);
 		if (code < 0)

@@ -56,6 +56,11 @@ int nc_store_writable(struct nacre_store *store, struct nacre_error *err);
 /* fsync, unless the store never syncs. A failure is final: it breaks the store. */
 int nc_store_sync(struct nacre_store *store, int fd, const char *what, struct nacre_error *err);
 
+/* A descriptor for nc_store_sync_all, opened before the first write: it gets the errors from then on. */
+int nc_store_watch(struct nacre_store *store, int *ret_fd, struct nacre_error *err);
+/* syncfs, unless the store never syncs. A failure is final here too. */
+int nc_store_sync_all(struct nacre_store *store, int fd, struct nacre_error *err);
+
 /* --- locks (locks.c) -------------------------------------------------------------------------------------------- */
 
 /* A descriptor of ROOT/lock. Each unit of work has its own: locks of one descriptor never exclude each other. */
@@ -77,9 +82,11 @@ enum nc_lock_whole {
 	NC_LOCK_NAMES,			/* exclusive: names change */
 	NC_LOCK_HOLDS,			/* exclusive: sessions change; nothing else is taken while it is held */
 	NC_LOCK_USE,			/* before all others. shared: the store is open; exclusive: it is migrated */
+	NC_LOCK_WRITERS,		/* after that. shared: it is open for writing */
 };
 int nc_lock_whole(int fd, enum nc_lock_whole what, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
 void nc_unlock_whole(int fd, enum nc_lock_whole what);
+bool nc_lock_whole_held(int fd, enum nc_lock_whole what);	/* by another descriptor than fd */
 
 /* A session that belongs to a handle of the store, as long as its descriptor of ROOT/lock is open. NACRE_E_BUSY. */
 int nc_session_take(int fd, const char *session, struct nacre_error *err);
@@ -161,8 +168,9 @@ int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_tar
 int nc_name_text(const struct nc_name_target *target, char **ret, size_t *ret_len, struct nacre_error *err);
 /* The path of the name's file below names/, appended. */
 int nc_name_path(const char *full, struct nc_buf *ret, struct nacre_error *err);
-/* Rename dir/file, synced, to where the name's file belongs. The names lock is held. */
-int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, struct nacre_error *err);
+/* Rename dir/file, synced, to where the name's file belongs; sync: so that it is durable there. The names lock is held. */
+int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, bool sync,
+		    struct nacre_error *err);
 /* Remove a name's file and directories that are then empty. 1: there was one. The names lock is held. */
 int nc_name_unlink(struct nacre_store *store, const char *full, struct nacre_error *err);
 /* Calls fn for each name there is, by reading the files. */
@@ -191,13 +199,16 @@ int nc_blobs_prune(struct nacre_store *store, int locks, const struct nc_digest 
 /* Takes the catalog's shared lock: from before files change until nc_catalog_learn was called. */
 int nc_catalog_hold(struct nacre_store *store, int locks, struct nacre_error *err);
 void nc_catalog_let_go(int locks);
-/* Make the catalog's rows of every node and name of the plan say what the files say, in one transaction. */
+/* Make the catalog's rows of every node and name of the plan say what the files say, in one transaction. It is not
+ * durable before nc_catalog_sync, or a sync of the file system; until then a stage with the plan must be there. */
 int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, struct nacre_error *err);
+/* The same by one who waits for nobody: NACRE_E_BUSY. */
+int nc_catalog_learn_now(struct nacre_store *store, const struct nc_plan *plan, struct nacre_error *err);
 /* Fill an empty catalog from the files. */
 int nc_catalog_fill(struct nacre_store *store, struct nc_catalog *catalog, struct nacre_error *err);
 
-/* Carry out a plan whose stage is durable and bears the commit mark: rename everything to where it belongs, sync,
- * teach the catalog. What is in place already is passed over, so it may be begun again after a crash. */
+/* Carry out a plan whose stage is durable and bears the commit mark: rename everything to where it belongs,
+ * teach the catalog, sync both. What is in place already is passed over, so it may be begun again after a crash. */
 int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_plan *plan, struct nacre_error *err);
 /* Finish, or undo, what processes that died left. Costs a look into graph/_tmp when there is nothing. */
 int nc_recover(struct nacre_store *store, struct nacre_error *err);

@@ -58,9 +58,9 @@ static int learn_step(struct nacre_store *store, const struct nc_step *step, str
 	return 0;
 }
 
-int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, struct nacre_error *err)
+static int learn(struct nacre_store *store, const struct nc_plan *plan, bool wait, struct nacre_error *err)
 {
-	int code = nc_catalog_begin(store->catalog, err);
+	int code = nc_catalog_begin(store->catalog, wait, err);
 	if (code != 0)
 		return code < 0 ? code : 0;
 	for (size_t i = 0; code == 0 && i < plan->count; i++)
@@ -70,6 +70,16 @@ int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, stru
 	if (code < 0)
 		nc_catalog_abort(store->catalog, code == NACRE_E_CORRUPT);
 	return code == NACRE_E_CORRUPT ? 0 : code;	/* whoever needs it next builds it from the files */
+}
+
+int nc_catalog_learn(struct nacre_store *store, const struct nc_plan *plan, struct nacre_error *err)
+{
+	return learn(store, plan, !store->impatient, err);
+}
+
+int nc_catalog_learn_now(struct nacre_store *store, const struct nc_plan *plan, struct nacre_error *err)
+{
+	return learn(store, plan, false, err);
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */

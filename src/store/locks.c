@@ -68,6 +68,11 @@ void nc_unlock_whole(int fd, enum nc_lock_whole what)
 	nc_lock_release(fd, WHOLES + what, 1);
 }
 
+bool nc_lock_whole_held(int fd, enum nc_lock_whole what)
+{
+	return nc_lock_held(fd, NC_LOCK_EXCLUSIVE, WHOLES + what, 1);
+}
+
 /* FNV-1a of the name, cut to 60 bits. */
 static uint64_t place_of_session(const char *session)
 {
@@ -89,5 +94,5 @@ void nc_session_let_go(int fd, const char *session)
 
 bool nc_session_taken(int fd, const char *session)
 {
-	return fd >= 0 && nc_lock_held(fd, place_of_session(session), 1);
+	return fd >= 0 && nc_lock_held(fd, NC_LOCK_SHARED, place_of_session(session), 1);
 }

@@ -83,7 +83,9 @@ static int teach(struct nacre_store *store, const char *id, struct nacre_error *
 		code = nc_locks_open(store, &locks, err);
 	if (code == 0)
 		code = nc_lock_whole(locks, NC_LOCK_CATALOG, NC_LOCK_SHARED, false, err);
-	return code < 0 ? code : nc_catalog_learn(store, &plan, err);
+	if (code == 0)
+		code = nc_catalog_learn_now(store, &plan, err);
+	return code < 0 ? code : nc_catalog_sync(store->catalog, err);
 }
 
 /* As well as can be: a store that cannot be written, or an ID that somebody is at, is no reason to fail. */

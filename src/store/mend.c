@@ -6,7 +6,7 @@
  *	syncfs
  *	the driver exchanges the trees (one rename): from here on the layer has the new one
  *	record, diff ID and sizes are renamed over the old ones; they go with either tree
- *	syncfs; the catalog learns; the old tree goes with the stage
+ *	the catalog learns; syncfs; the old tree goes with the stage
  *
  * While the layer is mounted, by itself or below another, it stays as it is: the mount would lose its files. */
 #include "store/ingest.h"
@@ -90,15 +90,6 @@ static int check_unmounted(struct nacre_store *store, const char *id, struct nac
 
 /* --- taking its place ------------------------------------------------------------------------------------------- */
 
-static int sync_all(struct nc_ingest *ingest, struct nacre_error *err)
-{
-	if (!ingest->store->durable || syncfs(ingest->sync) == 0)
-		return 0;
-	int code = nc_fail(err, NACRE_E_IO, errno, "sync the file system");
-	atomic_store(&ingest->store->broken, true);
-	return code;
-}
-
 static int exchange(struct nc_ingest *ingest, const char *id, const char *tree, struct nacre_error *err)
 {
 	struct nc_driver *driver = ingest->store->driver;
@@ -134,28 +125,42 @@ static int put_files(struct nacre_store *store, const char *id, int dir, struct 
 	return code;
 }
 
-static int learn(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
+/* The stage says which layer it is about, for the catalog: a plan without a mark is undone, and of this step there is nothing
+ * to undo. */
+static int announce(struct nc_ingest *ingest, const char *id, struct nc_plan *ret, struct nacre_error *err)
 {
-	NC_AUTO_PLAN struct nc_plan plan = { 0 };
-	int code = nc_plan_add_node(&plan, id, err);
+	struct nc_step step = { .kind = NC_STEP_FIRST };
+	memcpy(step.id, id, NC_HEX_ID);
+	int code = nc_plan_add(ret, &step, err);
+	return code < 0 ? code : nc_plan_write(ret, ingest->stage->dir, err);
+}
+
+static int learn(struct nc_ingest *ingest, const struct nc_plan *plan, struct nacre_error *err)
+{
+	int code = nc_catalog_hold(ingest->store, ingest->locks, err);
 	if (code == 0)
-		code = nc_catalog_hold(ingest->store, ingest->locks, err);
-	if (code == 0)
-		code = nc_catalog_learn(ingest->store, &plan, err);
+		code = nc_catalog_learn(ingest->store, plan, err);
 	nc_catalog_let_go(ingest->locks);
 	return code;
 }
 
 int nc_ingest_exchange(struct nc_ingest *ingest, const char *id, const char *tree, int dir, struct nacre_error *err)
 {
-	int code = check_unmounted(ingest->store, id, err);
+	NC_AUTO_PLAN struct nc_plan plan = { 0 };
+	struct nacre_store *store = ingest->store;
+	int code = check_unmounted(store, id, err);
 	if (code == 0)
-		code = sync_all(ingest, err);
+		code = announce(ingest, id, &plan, err);
+	if (code == 0)
+		code = nc_store_sync_all(store, ingest->sync, err);
 	if (code == 0)
 		code = exchange(ingest, id, tree, err);
 	if (code == 0)
-		code = put_files(ingest->store, id, dir, err);
+		code = put_files(store, id, dir, err);
+	/* the old tree goes in either case, so the exchange must be durable */
+	int learned = code == 0 ? learn(ingest, &plan, err) : 0;
 	if (code == 0)
-		code = sync_all(ingest, err);
-	return code < 0 ? code : learn(ingest, id, err);
+		code = nc_store_sync_all(store, ingest->sync, err);
+	nc_plan_forget(ingest->stage->dir);
+	return code < 0 ? code : learned;
 }

@@ -161,8 +161,8 @@ int nc_name_read(struct nacre_store *store, const char *full, struct nc_name_tar
 
 /* --- changing --------------------------------------------------------------------------------------------------- */
 
-/* Opens the directory of a name, making what is missing of it, each part synced into the one above. */
-static int ensure_place(struct nacre_store *store, const char *path, int *ret_fd, struct nacre_error *err)
+/* Opens the directory of a name, making what is missing of it; sync: each part synced into the one above. */
+static int ensure_place(struct nacre_store *store, const char *path, bool sync, int *ret_fd, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *copy = nc_strdup(path);
 	if (!copy)
@@ -173,7 +173,7 @@ static int ensure_place(struct nacre_store *store, const char *path, int *ret_fd
 	char *rest = NULL;
 	for (char *part = strtok_r(copy, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
 		bool made = mkdirat(at, part, 0700) == 0;
-		int code = made ? nc_store_sync(store, at, "the names", err) : 0;
+		int code = made && sync ? nc_store_sync(store, at, "the names", err) : 0;
 		int next = -1;
 		if (code == 0)
 			code = nc_dir_ensure(at, part, &next, err);
@@ -186,18 +186,19 @@ static int ensure_place(struct nacre_store *store, const char *path, int *ret_fd
 	return 0;
 }
 
-int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, struct nacre_error *err)
+int nc_name_publish(struct nacre_store *store, const char *full, int dir, const char *file, bool sync,
+		    struct nacre_error *err)
 {
 	struct place place;
 	NC_AUTO_FD int to = -1;
 	int code = place_of(full, &place, err);
 	if (code == 0)
-		code = ensure_place(store, place.dir, &to, err);
+		code = ensure_place(store, place.dir, sync, &to, err);
 	if (code < 0)
 		return nc_wrap(err, code, "name '%s'", full);
 	if (renameat(dir, file, to, place.file) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "make the name '%s'", full);
-	return nc_store_sync(store, to, "a name", err);
+	return sync ? nc_store_sync(store, to, "a name", err) : 0;
 }
 
 /* Removes path and what is above it, as long as it is empty (or gone already). */

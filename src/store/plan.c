@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A plan of a million names and layers fits. */
 #define PLAN_MAX ((size_t)256 << 20)
@@ -55,6 +56,14 @@ void nc_plan_release(struct nc_plan *plan)
 	nc_plan_clear(plan);
 	nc_free_pointer(&plan->steps);
 	*plan = (struct nc_plan){ 0 };
+}
+
+bool nc_plan_is_light(const struct nc_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].kind == NC_STEP_NODE || plan->steps[i].kind == NC_STEP_BLOB)
+			return false;
+	return true;
 }
 
 /* --- as text ---------------------------------------------------------------------------------------------------- */
@@ -159,4 +168,10 @@ int nc_plan_read(int stage, const char *file, struct nc_plan *ret, struct nacre_
 	*ret = plan;
 	plan = (struct nc_plan){ 0 };
 	return 0;
+}
+
+void nc_plan_forget(int stage)
+{
+	unlinkat(stage, NC_PLAN_COMMIT, 0);
+	unlinkat(stage, NC_PLAN_FILE, 0);
 }

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "io/digest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define NC_PLAN_FILE "plan"
@@ -47,9 +48,14 @@ int nc_plan_add_unname(struct nc_plan *plan, const char *full, struct nacre_erro
 void nc_plan_clear(struct nc_plan *plan);
 void nc_plan_release(struct nc_plan *plan);
 
+/* Names and documents alone: a handful of small files. */
+bool nc_plan_is_light(const struct nc_plan *plan);
+
 /* Write it as the file "plan" of a stage that has none. No sync. */
 int nc_plan_write(const struct nc_plan *plan, int stage, struct nacre_error *err);
 /* Read the file. A last line without its end is left out. NACRE_E_NOTFOUND; NACRE_E_CORRUPT. */
 int nc_plan_read(int stage, const char *file, struct nc_plan *ret, struct nacre_error *err);
+/* Remove it, before the rest of a stage goes: half a stage with a whole plan would be misread. */
+void nc_plan_forget(int stage);
 
 #endif

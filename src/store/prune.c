@@ -60,7 +60,7 @@ static int forget(struct planning *planning, const char *id, struct nacre_error 
 {
 	struct nc_catalog *catalog = planning->shadow.catalog;
 	const struct nc_plan *gone = &planning->prune->gone;
-	int code = nc_catalog_begin(catalog, err);
+	int code = nc_catalog_begin(catalog, true, err);
 	if (code != 0)
 		return code < 0 ? code : nc_fail(err, NACRE_E_IO, 0, "the copy of the catalog cannot be read");
 	code = nc_catalog_drop_node(catalog, id, err);
@@ -232,12 +232,12 @@ static uint64_t bytes_of(const struct nc_blocks *blocks, const struct nc_step *s
 static int add_up(struct planning *planning, struct nacre_error *err)
 {
 	struct nc_prune *prune = planning->prune;
-	uint64_t before = 0, after = 0;
+	uint64_t after = 0;
 	int code = nc_names_bytes(planning->store, &prune->gone, &prune->name_bytes, err);
 	if (code == 0)
-		code = nc_catalog_shrink(planning->shadow.catalog, &before, &after, err);
-	prune->catalog_bytes = after < before ? before - after : 0;
-	prune->bytes = prune->name_bytes + prune->catalog_bytes;
+		code = nc_catalog_shrink(planning->shadow.catalog, &after, err);
+	prune->catalog_before = nc_catalog_bytes(planning->store);
+	prune->bytes = prune->name_bytes + (after < prune->catalog_before ? prune->catalog_before - after : 0);
 	const struct nc_plan *plans[] = { &prune->gone, &prune->rest };
 	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < plans[p]->count; i++)
@@ -421,9 +421,9 @@ static void count_names(struct work *work)
 
 static int shrink_catalog(struct work *work, struct nacre_error *err)
 {
-	uint64_t before = 0, after = 0;
+	uint64_t before = work->prune->catalog_before, after = 0;
 	struct nacre_error why = { 0 };
-	int code = nc_catalog_shrink(work->store->catalog, &before, &after, &why);
+	int code = nc_catalog_shrink(work->store->catalog, &after, &why);
 	if (code == 0 && after < before)
 		work->total.bytes += before - after;
 	/* another is at it, or there is no room to write it anew: it stays as it is */

@@ -1,6 +1,7 @@
 /* The commit, from the mark on: blobs, nodes (parents first), documents and names go from the stage to where they
- * belong, each by a rename that replaces nothing (names replace), then the catalog learns. Every step that was done
- * already is passed over, so an heir can begin it again. */
+ * belong, each by a rename that replaces nothing (names replace), and the catalog learns. Then all of that is synced at
+ * once; until it is, the stage is there, durable, for an heir to begin again. Every step that was done already is passed
+ * over. */
 #include "store/inner.h"
 
 #include <errno.h>
@@ -55,7 +56,13 @@ static int move(int from, const char *name, int to, const char *new_name, struct
 	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
 }
 
-static int put_document(struct nacre_store *store, const struct sides *from, const struct nc_step *step,
+/* A directory of its own, where a few small files are all there is; else the file system is synced in the end. */
+static int sync_now(struct nacre_store *store, bool light, int fd, const char *what, struct nacre_error *err)
+{
+	return light ? nc_store_sync(store, fd, what, err) : 0;
+}
+
+static int put_document(struct nacre_store *store, const struct sides *from, const struct nc_step *step, bool light,
 			struct nacre_error *err)
 {
 	char file[2 * NC_HEX_ID + 16];
@@ -67,18 +74,18 @@ static int put_document(struct nacre_store *store, const struct sides *from, con
 	if (step->kind == NC_STEP_FIRST) {
 		snprintf(file, sizeof file, "%s.manifest", step->id);
 		code = move(from->documents, file, node, "manifest", err);
-		return code < 0 ? code : nc_store_sync(store, node, "an image", err);
+		return code < 0 ? code : sync_now(store, light, node, "an image", err);
 	}
 	code = nc_dir_ensure(node, "manifests", &documents, err);
 	if (code == 0)
-		code = nc_store_sync(store, node, "an image", err);
+		code = sync_now(store, light, node, "an image", err);
 	snprintf(file, sizeof file, "%s.%s", step->id, step->hex);
 	if (code == 0)
 		code = move(from->documents, file, documents, step->hex, err);
-	return code < 0 ? code : nc_store_sync(store, documents, "an image's manifests", err);
+	return code < 0 ? code : sync_now(store, light, documents, "an image's manifests", err);
 }
 
-static int put_name(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step,
+static int put_name(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step, bool light,
 		    struct nacre_error *err)
 {
 	char file[16];
@@ -87,53 +94,55 @@ static int put_name(struct nacre_store *store, int locks, const struct sides *fr
 	if (from->names < 0 || fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
-	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, err);
+	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, light, err);
 }
 
-static int put_step(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step,
+static int put_step(struct nacre_store *store, int locks, const struct sides *from, const struct nc_step *step, bool light,
 		    struct nacre_error *err)
 {
 	switch (step->kind) {
 	case NC_STEP_BLOB: return move(from->blobs, step->hex, store->blobs, step->hex, err);
 	case NC_STEP_NODE: return move(from->nodes, step->id, store->graph, step->id, err);
 	case NC_STEP_DOCUMENT:
-	case NC_STEP_FIRST: return put_document(store, from, step, err);
-	case NC_STEP_NAME: return put_name(store, locks, from, step, err);
+	case NC_STEP_FIRST: return put_document(store, from, step, light, err);
+	case NC_STEP_NAME: return put_name(store, locks, from, step, light, err);
 	case NC_STEP_UNNAME: break;
 	}
 	return 0;
 }
 
-static bool has_kind(const struct nc_plan *plan, enum nc_step_kind kind)
+/* names and documents need their nodes to be there */
+static const enum nc_step_kind order[] = { NC_STEP_BLOB, NC_STEP_NODE, NC_STEP_DOCUMENT, NC_STEP_FIRST, NC_STEP_NAME };
+
+static int put_all(struct nacre_store *store, int locks, const struct sides *from, const struct nc_plan *plan,
+		   struct nacre_error *err)
 {
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->steps[i].kind == kind)
-			return true;
-	return false;
+	bool light = nc_plan_is_light(plan);
+	int code = 0;
+	for (size_t o = 0; code == 0 && o < sizeof order / sizeof *order; o++)
+		for (size_t i = 0; code == 0 && i < plan->count; i++)
+			if (plan->steps[i].kind == order[o])
+				code = put_step(store, locks, from, &plan->steps[i], light, err);
+	return code;
 }
 
 int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_plan *plan, struct nacre_error *err)
 {
-	/* names and documents need their nodes to be there, and durably so before them */
-	static const enum nc_step_kind order[] = { NC_STEP_BLOB, NC_STEP_NODE, NC_STEP_DOCUMENT, NC_STEP_FIRST,
-						   NC_STEP_NAME };
 	struct sides from = { -1, -1, -1, -1 };
-	int code = open_sides(stage, &from, err);
+	NC_AUTO_FD int sync = -1;
+	int code = nc_store_watch(store, &sync, err);
+	if (code == 0)
+		code = open_sides(stage, &from, err);
 	if (code == 0)
 		code = nc_catalog_hold(store, locks, err);
-	for (size_t o = 0; code == 0 && o < sizeof order / sizeof *order; o++) {
-		for (size_t i = 0; code == 0 && i < plan->count; i++)
-			if (plan->steps[i].kind == order[o])
-				code = put_step(store, locks, &from, &plan->steps[i], err);
-		if (code == 0 && order[o] == NC_STEP_BLOB && has_kind(plan, NC_STEP_BLOB))
-			code = nc_store_sync(store, store->blobs, "the blobs", err);
-		if (code == 0 && order[o] == NC_STEP_NODE && has_kind(plan, NC_STEP_NODE))
-			code = nc_store_sync(store, store->graph, "the graph", err);
-	}
+	if (code == 0)
+		code = put_all(store, locks, &from, plan, err);
 	if (code == 0)
 		code = nc_catalog_learn(store, plan, err);
 	nc_unlock_whole(locks, NC_LOCK_NAMES);
 	nc_catalog_let_go(locks);
 	close_sides(&from);
-	return code;
+	if (code < 0)
+		return code;
+	return nc_plan_is_light(plan) ? nc_catalog_sync(store->catalog, err) : nc_store_sync_all(store, sync, err);
 }

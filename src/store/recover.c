@@ -2,7 +2,9 @@
  * that directory is all it costs when there are none.
  *
  *   commit mark        the stage was durable: the plan is carried out to its end, if every layer still has its tree
- *                      (another process may have cleared away a tree that it took for rubbish); else it is undone
+ *                      (another process may have cleared away a tree that it took for rubbish); else it is undone.
+ *                      The mark may be lost in a power cut; a node or blob that has left the stage for its place says
+ *                      the same
  *   no commit mark     undone: trees of nodes that are not in the graph go
  *   a node in the stage that is not in the graph, of a removal: it is gone; its tree, its names, its blobs and the
  *                      layers that nobody needs any more follow
@@ -12,6 +14,7 @@
 #include "store/inner.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,13 +24,56 @@ static int collect_node(void *ctx, const char *name, unsigned char type, struct 
 	return nc_id_valid(name) ? nc_plan_add_node(ctx, name, err) : 0;
 }
 
+static bool is_staged(int dir, const char *side, const char *name)
+{
+	NC_AUTO_FD int from = -1;
+	struct stat st;
+	return nc_dir_open(dir, side, &from, NULL) == 0 && fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A removal that took its image but died before the layers below. */
+static bool is_removal(int dir, const struct nc_plan *plan)
+{
+	struct stat st;
+	return plan->count && fstatat(dir, "removal", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A name of a node that is not there, as it is when it was moved and the node was not. */
+static bool is_ahead(struct nacre_store *store, const char *full)
+{
+	struct nc_name_target target;
+	return nc_name_read(store, full, &target, NULL) == 0 && !nc_node_exists(store, target.id);
+}
+
+/* Whether a commit has begun to move what the plan lists, which it only does after its mark. A power cut may keep any of the
+ * renames and lose the others. */
+static bool has_moved(struct nacre_store *store, int dir, const struct nc_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct nc_step *step = &plan->steps[i];
+		char file[16];
+		snprintf(file, sizeof file, "%u", step->number);
+		if (step->kind == NC_STEP_NAME && !is_staged(dir, "names", file) && is_ahead(store, step->name))
+			return true;
+		if (step->kind == NC_STEP_NODE && nc_node_exists(store, step->id) && !is_staged(dir, "graph", step->id))
+			return true;
+		if (step->kind == NC_STEP_BLOB && nc_blob_exists(store, step->hex, NULL) &&
+		    !is_staged(dir, "blobs", step->hex))
+			return true;
+	}
+	return false;
+}
+
 /* Every node that the stage mentions or holds, once by the plan and again by what is there: twice is harmless. */
-static int read_stage(int dir, struct nc_plan *ret, bool *ret_committed, struct nacre_error *err)
+static int read_stage(struct nacre_store *store, int dir, struct nc_plan *ret, bool *ret_committed,
+		      struct nacre_error *err)
 {
 	int code = nc_plan_read(dir, NC_PLAN_COMMIT, ret, err);
 	*ret_committed = code == 0;
-	if (code == NACRE_E_NOTFOUND)
+	if (code == NACRE_E_NOTFOUND) {
 		code = nc_plan_read(dir, NC_PLAN_FILE, ret, err);
+		*ret_committed = code == 0 && !is_removal(dir, ret) && has_moved(store, dir, ret);
+	}
 	/* a plan that a power cut left in pieces was not yet needed: nothing was moved before it was durable */
 	if (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT || code == NACRE_E_BADDATA || code == NACRE_E_LIMIT)
 		code = 0;
@@ -54,13 +100,6 @@ static int lock_all(const struct nc_plan *plan, int locks, struct nacre_error *e
 
 /* --- finishing a commit ----------------------------------------------------------------------------------------- */
 
-static bool is_staged(int dir, const char *id)
-{
-	NC_AUTO_FD int nodes = -1;
-	struct stat st;
-	return nc_dir_open(dir, "graph", &nodes, NULL) == 0 && fstatat(nodes, id, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* 1 when each node is in the graph or in the stage with its tree in the driver's home. */
 static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *plan, struct nacre_error *err)
 {
@@ -69,7 +108,7 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 		if (step->kind == NC_STEP_BLOB || step->kind == NC_STEP_NAME || step->kind == NC_STEP_UNNAME ||
 		    nc_node_exists(store, step->id))
 			continue;
-		if (step->kind != NC_STEP_NODE || !is_staged(dir, step->id))
+		if (step->kind != NC_STEP_NODE || !is_staged(dir, "graph", step->id))
 			return 0;
 		NC_AUTO_FD int nodes = -1;
 		NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
@@ -140,11 +179,20 @@ static int undo(struct nacre_store *store, int locks, int dir, const struct nc_p
 	return code;
 }
 
-/* A removal that took its image but died before the layers below. */
-static bool is_removal(int dir, const struct nc_plan *plan)
+static int settle(struct nacre_store *store, int locks, int dir, struct nc_plan *plan, bool committed,
+		  struct nacre_error *err)
 {
-	struct stat st;
-	return plan->count && fstatat(dir, "removal", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	int finish = committed ? can_finish(store, dir, plan, err) : 0;
+	if (finish < 0)
+		return finish;
+	if (finish)
+		return nc_publish(store, locks, dir, plan, err);
+	int code = undo(store, locks, dir, plan, err);
+	if (code == 0 && is_removal(dir, plan)) {
+		struct nc_stage stage = { .parent = store->stages, .dir = dir, .owner = -1 };
+		code = nc_remove_unneeded(store, locks, &stage, plan, err);
+	}
+	return code < 0 ? code : nc_catalog_sync(store->catalog, err);
 }
 
 static int inherit(void *ctx, int dir, struct nacre_error *err)
@@ -153,7 +201,7 @@ static int inherit(void *ctx, int dir, struct nacre_error *err)
 	NC_AUTO_PLAN struct nc_plan plan = { 0 };
 	NC_AUTO_FD int locks = -1;
 	bool committed;
-	int code = read_stage(dir, &plan, &committed, err);
+	int code = read_stage(store, dir, &plan, &committed, err);
 	if (code < 0 || !plan.count)
 		return code;
 	code = nc_locks_open(store, &locks, err);
@@ -169,16 +217,9 @@ static int inherit(void *ctx, int dir, struct nacre_error *err)
 	}
 	if (code < 0)
 		return code;
-	int finish = committed ? can_finish(store, dir, &plan, err) : 0;
-	if (finish < 0)
-		return finish;
-	if (finish)
-		return nc_publish(store, locks, dir, &plan, err);
-	code = undo(store, locks, dir, &plan, err);
-	if (code == 0 && is_removal(dir, &plan)) {
-		struct nc_stage stage = { .parent = store->stages, .dir = dir, .owner = -1 };
-		code = nc_remove_unneeded(store, locks, &stage, &plan, err);
-	}
+	code = settle(store, locks, dir, &plan, committed, err);
+	if (code == 0)
+		nc_plan_forget(dir);
 	return code;
 }
 

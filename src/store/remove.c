@@ -277,6 +277,10 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)
 		code = clear_away(removal, err);
+	if (code == 0)
+		code = nc_catalog_sync(store->catalog, err);
+	if (code == 0)
+		nc_plan_forget(removal->stage->dir);
 	nc_catalog_let_go(removal->locks);
 	if (code < 0 && removal->gone.count) {
 		/* the next who opens the store goes on */

@@ -353,6 +353,8 @@ static int take_use(struct nacre_store *store, unsigned flags, struct nacre_erro
 	/* where there are no locks, as on some network file systems, reading goes on without */
 	if (code < 0 && store->readonly)
 		return 0;
+	if (code == 0 && !store->readonly)
+		code = nc_lock_whole(fd, NC_LOCK_WRITERS, NC_LOCK_SHARED, false, err);
 	if (code == 0)
 		store->use = nc_fd_give(&fd);
 	return code;
@@ -489,6 +491,24 @@ int nc_store_sync(struct nacre_store *store, int fd, const char *what, struct na
 	if (!store->durable || fsync(fd) == 0)
 		return 0;
 	int code = nc_fail(err, NACRE_E_IO, errno, "sync %s", what);
+	atomic_store(&store->broken, true);
+	return code;
+}
+
+int nc_store_watch(struct nacre_store *store, int *ret_fd, struct nacre_error *err)
+{
+	int fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open the store's directory");
+	*ret_fd = fd;
+	return 0;
+}
+
+int nc_store_sync_all(struct nacre_store *store, int fd, struct nacre_error *err)
+{
+	if (!store->durable || syncfs(fd) == 0)
+		return 0;
+	int code = nc_fail(err, NACRE_E_IO, errno, "sync the file system");
 	atomic_store(&store->broken, true);
 	return code;
 }

@@ -8,7 +8,8 @@
  *  4. Files in graph/<id>/ never change after the rename, layersize and checksum excepted, which are replaced whole;
  *     manifests/ only grows; and a move to a driver that keeps no tars adds the records that it needs.
  *  5. Replaying a layer gives the bytes of its diff ID. A layer of 2015 has none: each file in it is proved by itself.
- *  6. The catalog may lag behind the files after a crash, never run ahead of them; the next writer reconciles it.
+ *  6. The catalog may differ from the files only in what a plan in a stage lists; whoever finds that stage dead teaches
+ *     it again. So a stage goes only when what it did and what the catalog learned of it are durable.
  *  7. Names are files of their own, replaced by rename; a name points at a node that exists, or at one whose removal
  *     has begun, and then means nothing.
  *  8. Lock order: per-ID lock (parents first), blob lock, mounts, catalog, names. No lock is held while bytes move,
@@ -46,10 +47,11 @@
  * A COMMIT, one per image
  *   A stage holds the directories of the nodes to come (made before a tree of theirs can appear in the driver's
  * home), blobs, documents and names; layers are built and sealed; "plan" lists what goes where; one syncfs; "plan"
- * becomes "commit", synced: from here on the image is in the store. Blobs and nodes are renamed into place, parents
- * first, and graph/ is fsynced; names are renamed into place; the catalog learns; the stage goes. Whoever finds a
- * stage dead carries out its commit to the end, or, where there is no "commit", removes the trees of nodes that are
- * not in graph/.
+ * becomes "commit": from here on the image is in the store for whoever opens it. Blobs and nodes are renamed into place,
+ * parents first, then names; the catalog learns; a second syncfs, and it is done; the stage goes, its plan first. Names
+ * and documents alone are synced file by file instead, the mark too. Whoever finds a stage dead carries out its commit
+ * to the end, where there is "commit", or where something that the plan lists has left the stage and is in its place; else
+ * it removes the trees of nodes that are not in graph/.
  *
  * A REMOVAL
  *   Its commit is the rename of graph/<id> into a stage. Names that point at it mean nothing from then on; they, the

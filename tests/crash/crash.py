@@ -4,6 +4,7 @@
   crash.py kill  [OPTION…]    killed before, after and half way through each call that changes a file of the store
   crash.py fault [OPTION…]    that call fails: ENOSPC, EIO, …, once (ERRNO) or from then on (ERRNO+)
   crash.py power [OPTION…]    the disk's writes are logged; the power goes after each of them
+  crash.py flush [OPTION…]    how often the disk's cache is flushed while an image of one layer, and of ten, is loaded
 
   --nacre FILE --tools DIR    the command, and where strike and disklog are
   --scenario NAME             only that one (may be repeated)          --driver NAME   of the stores (overlay)
@@ -44,6 +45,12 @@ def make_images(work):
                                         '--file', 'etc/new=new', '--delete', 'etc/old', '--file', 'etc/motd=changed']),
         'other': make_image(work, 'other', ['--dir', 'opt', '--file', 'opt/other=other', '--big', 'opt/big=20000']),
     }
+
+
+def make_layered(work):
+    ten = [word for i in range(10) for word in (*(['--layer'] if i else []), '--file', f'file{i}={i}', '--big', f'big{i}=30000')]
+    many = [word for i in range(30) for word in ('--big', f'file{i}={i * 1700}')]
+    return {'one': make_image(work, 'one', many), 'ten': make_image(work, 'ten', ten)}
 
 
 def write_into(store, mount_point):
@@ -159,6 +166,22 @@ def judge(store, images, scenario, done, mount_point):
             judge_image(store, image, mount_point)
 
 
+def catalog_of(store):
+    return [store(*words).stdout for words in (('images', '-a', '--json'), ('graph', 'ls'), ('graph', 'heads'))]
+
+
+def judge_catalog(store):
+    """What the catalog says is what one says that is built from the files."""
+    if not os.path.exists(os.path.join(store.root, 'nacre.json')):
+        return
+    found = catalog_of(store)
+    for name in os.listdir(store.root):
+        if name.startswith('catalog.db'):
+            os.unlink(os.path.join(store.root, name))
+    if catalog_of(store) != found:
+        raise Wrong('the catalog does not say what the files say')
+
+
 def count_files(root):
     """What lies in a store, but for the catalog's companions, which come and go."""
     return sum(1 for _, dirs, files in os.walk(root) for name in dirs + files if not name.startswith('catalog.db-'))
@@ -226,6 +249,7 @@ def own_stage(what):
 def judge_point(store, images, scenario, done, mount_point, files):
     """(outcome, why) of a store as a disturbance left it; the command is then repeated."""
     for what, step in (('lost' if done else 'damaged', lambda: judge(store, images, scenario, done, mount_point)),
+                       ('stale', lambda: judge_catalog(store)),
                        ('stuck', lambda: attempt(store, scenario.command)),
                        ('wrong', lambda: judge(store, images, scenario, True, mount_point))):
         with own_stage(what) as trouble:
@@ -364,7 +388,22 @@ class Power:
             tally.close()
 
 
-MODES = {'kill': ['before', 'after', 'half'], 'fault': ['ENOSPC', 'ENOSPC+', 'EIO', 'EIO+', 'EDQUOT+', 'EMFILE', 'ENOMEM', 'EINTR'],
+# --- flushes ---------------------------------------------------------------------------------------------------------
+
+def count_flushes(rig, images):
+    """Into a store that is there. The file system may flush by itself meanwhile, so the least of three counts."""
+    for name, most in (('one', 4), ('ten', 6)):
+        image = images[name]
+        scenario = Scenario('load', ['other'], [], ['load', '-q', '-i', image.archive], {'other:1': images['other'].id},
+                            {'other:1': images['other'].id, f'{name}:1': image.id})
+        base = rig.make_base(scenario)
+        least = min(rig.record(base, scenario)[1] for _ in range(3))
+        tally = Tally(f'{rig.fs}, {rig.options.driver}: an image of {len(image.layers)} layers costs {least} flushes, at most {most}')
+        tally.add('clean' if least <= most else 'dear', 'load')
+        tally.close()
+
+
+MODES = {'flush': [], 'kill': ['before', 'after', 'half'], 'fault': ['ENOSPC', 'ENOSPC+', 'EIO', 'EIO+', 'EDQUOT+', 'EMFILE', 'ENOMEM', 'EINTR'],
          'power': ['all', 'none', 'some']}
 
 
@@ -383,7 +422,7 @@ def main():
     if not options.inside:  # a mount namespace of our own: whoever copies ours meanwhile would keep our mounts alive
         os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, os.path.abspath(__file__),
                               *sys.argv[1:], '--inside'])
-    tool = 'disklog' if options.what == 'power' else 'strike'
+    tool = 'disklog' if options.what in ('power', 'flush') else 'strike'
     if not os.path.exists(os.path.join(options.tools, tool)):
         print(f'ok 1 {options.what} # skip {tool} is made for x86-64 only\n1..1')
         return
@@ -395,9 +434,14 @@ def main():
         reference = Store(options.nacre, os.path.join(work, 'reference'))
         images['committed'] = make_committed(work, reference, images['app'])
         images['imported'] = make_imported(work, reference, images['app'])
+        if options.what == 'flush':
+            images.update(make_layered(work))
         wanted = [s for s in scenarios(images, options.driver) if not options.scenario or s.name in options.scenario]
-        for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if options.what == 'power' else [None]:
+        for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if tool == 'disklog' else [None]:
             rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
+            if options.what == 'flush':
+                count_flushes(rig, images)
+                continue
             for scenario in wanted:
                 rig.scenario_points(scenario, options.mode or MODES[options.what])
     finally:

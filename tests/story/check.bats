@@ -133,9 +133,10 @@ with open(sys.argv[1], "r+b") as f:
 	damaged catalog-damaged put garbage "$NACRE_ROOT/catalog.db"
 	rm -rf "$NACRE_ROOT"
 	fill
-	cp "$NACRE_ROOT/catalog.db" old.db
+	mkdir old
+	cp "$NACRE_ROOT"/catalog.db* old
 	nacre tag app:1 app:2
-	cp old.db "$NACRE_ROOT/catalog.db"
+	cp old/* "$NACRE_ROOT"
 	finds catalog-stale
 	rm "$NACRE_ROOT/catalog.db"
 	nacre images >/dev/null

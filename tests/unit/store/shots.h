@@ -38,6 +38,7 @@ struct shot {
 	long at;
 	int error;			/* 0: the process is killed before it; else it fails so */
 	bool from_then_on;
+	bool power;			/* test_crash.c: what a power cut may take is gone as well */
 	long step;			/* from one shot to the next; 0: 1 */
 };
 

@@ -203,14 +203,19 @@ static void fill(struct fixture *fixture)
 			      (const char *const[]){ "old:latest", "old:2", NULL }, id));
 }
 
-/* Back to the beginning. */
-static void begin_anew(struct fixture *fixture, const char *before)
+static void empty_store(struct fixture *fixture)
 {
 	nacre_store_close(NC_GIVE(fixture->store));
 	int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
 	assert_done(nc_tree_remove(dir, "store", &err));
 	close(dir);
 	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
+}
+
+/* Back to the beginning. */
+static void begin_anew(struct fixture *fixture, const char *before)
+{
+	empty_store(fixture);
 	fill(fixture);
 	char *fresh = state_of(fixture);
 	assert_string_equal(fresh, before);
@@ -229,6 +234,53 @@ static char *find_after(struct fixture *fixture, void (*fn)(void *ctx), const ch
 	return after;
 }
 
+/* --- what a power cut may take as well -------------------------------------------------------------------------- */
+
+struct cut {
+	const struct fixture *fixture;
+	int stages;
+	bool mark;			/* the rename of "plan" to "commit" is lost, where one that came later is not */
+	bool lost;
+};
+
+static int left_stage(const struct nc_plan *plan, int graph)
+{
+	int left = 0;
+	struct stat st;
+	for (size_t i = 0; i < plan->count; i++)
+		left += plan->steps[i].kind == NC_STEP_NODE && fstatat(graph, plan->steps[i].id, &st, 0) < 0;
+	return left;
+}
+
+static int cut_stage(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	struct cut *cut = ctx;
+	NC_AUTO_FD int stage = openat(cut->stages, name, O_RDONLY | O_DIRECTORY);
+	NC_AUTO_FD int graph = openat(stage, "graph", O_RDONLY | O_DIRECTORY);
+	NC_AUTO_PLAN struct nc_plan plan = {0};
+	bool marked = nc_plan_read(stage, NC_PLAN_COMMIT, &plan, NULL) == 0;
+	if (!marked && nc_plan_read(stage, NC_PLAN_FILE, &plan, NULL) < 0)
+		return 0;
+	/* the stage is there, so the catalog's log may be not */
+	char log[256];
+	snprintf(log, sizeof log, "%s/catalog.db-wal", cut->fixture->root);
+	assert_true(truncate(log, 0) == 0 || errno == ENOENT);
+	cut->lost = true;
+	if (cut->mark && marked && left_stage(&plan, graph))
+		assert_int_equal(renameat(stage, NC_PLAN_COMMIT, stage, NC_PLAN_FILE), 0);
+	return 0;
+}
+
+static bool cut_power(const struct fixture *fixture, bool mark)
+{
+	char path[256];
+	snprintf(path, sizeof path, "%s/graph/_tmp", fixture->root);
+	NC_AUTO_FD int stages = open(path, O_RDONLY | O_DIRECTORY);
+	struct cut cut = { .fixture = fixture, .stages = stages, .mark = mark };
+	assert_done(nc_dir_each(stages, cut_stage, &cut, &err));
+	return cut.lost;
+}
+
 static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), struct shot shot)
 {
 	nacre_store_close(NC_GIVE(fixture->store));
@@ -238,10 +290,13 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 	char *before = state_of(fixture);
 	char *after = find_after(fixture, fn, before);
 	enum outcome outcome = KILLED;
+	int cuts = 0;
 	for (shot.at = 1; outcome != THROUGH; shot.at += shot.step ? shot.step : 1) {
 		nacre_store_close(NC_GIVE(fixture->store));
 		outcome = run(shot, fn, fixture);
-		if (outcome == KILLED && shot.at % 2 == 0)
+		if (outcome == KILLED && shot.power)
+			cuts += cut_power(fixture, shot.at % 2);
+		else if (outcome == KILLED && shot.at % 2 == 0)
 			run((struct shot){ .at = 1 + shot.at * 7 % 31 }, do_open, fixture);
 		fixture->store = open_quiet(fixture);
 		char *now = state_of(fixture);
@@ -254,6 +309,7 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 			begin_anew(fixture, before);
 		free(now);
 	}
+	assert_int_equal(cuts > 0, shot.power);
 	free(before);
 	free(after);
 }
@@ -301,15 +357,21 @@ static void holding(void **state)
 	at_every_change(*state, do_hold, (struct shot){ 0 });
 }
 
+static void the_log_and_the_mark_are_lost(void **state)
+{
+	static void (*const writers[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove };
+	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+		at_every_change(*state, writers[i], (struct shot){ .power = true });
+		if (i + 1 < sizeof writers / sizeof *writers)
+			empty_store(*state);
+	}
+}
+
 static void each_operation(struct fixture *fixture, struct shot shot)
 {
 	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
 		at_every_change(fixture, operations[i], shot);
-		int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
-		nacre_store_close(NC_GIVE(fixture->store));
-		assert_done(nc_tree_remove(dir, "store", &err));
-		close(dir);
-		fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
+		empty_store(fixture);
 	}
 }
 
@@ -334,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rebuilding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(setting_a_digest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(holding, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_log_and_the_mark_are_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_room_from_then_on, set_up, tear_down),
 	};

@@ -379,8 +379,13 @@ static void every_byte_is_accounted_for(void **state)
 	assert_int_equal(usage.images, 1);
 	assert_int_equal(usage.layers, 2);
 	assert_int_equal(usage.active, 1);
-	assert_int_equal(usage.reclaimable, 0);
-	char command[320];
+	/* the catalog's log, and nothing else */
+	char command[320], path[256];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/catalog.db-wal", fixture->root);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 0);
+	assert_int_equal(usage.reclaimable, (st.st_size + 4095) / 4096 * 4096);
 	snprintf(command, sizeof command, "du -s --block-size=512 %s", fixture->root);
 	FILE *du = popen(command, "r");
 	unsigned long long blocks = 0;

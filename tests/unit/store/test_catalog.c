@@ -1,0 +1,254 @@
+/* Who asks waits for nobody, and who only reads believes the catalog's file as far as it can be believed. */
+#include "fixture.h"
+
+#include "io/lock.h"
+#include "io/stage.h"
+
+#include <signal.h>
+#include <time.h>
+
+/* Longer than the instant in which somebody looks the log through, much shorter than a writer's patience. */
+#define PATIENCE_MS 1000
+
+static const char *const words[] = { "a", "b", NULL };
+
+static long now_ms(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* --- somebody who holds the catalog's locks --------------------------------------------------------------------- */
+
+static sqlite3 *write_to(const struct fixture *fixture)
+{
+	char path[256];
+	sqlite3 *db = NULL;
+	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM name", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+/* In the middle of a transaction. */
+static void hold_write(const struct fixture *fixture)
+{
+	write_to(fixture);
+}
+
+/* The eight bytes that SQLite locks in the index of the log, as while it looks the log through. */
+static void hold_index(const struct fixture *fixture)
+{
+	char path[256];
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 120, .l_len = 8 };
+	snprintf(path, sizeof path, "%s/catalog.db-shm", fixture->root);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_SETLK, &all), 0);
+}
+
+/* A child that holds them until it is killed. */
+static pid_t begin_holding(const struct fixture *fixture, void (*hold)(const struct fixture *fixture))
+{
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(60);
+		hold(fixture);
+		if (write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+static void end_holding(pid_t child)
+{
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------- */
+
+static int count_node(void *ctx, const struct nacre_node *node)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+static int count_hold(void *ctx, const struct nacre_hold_info *info)
+{
+	return 0;
+}
+
+static void ask_everything(struct nacre_store *store, const char *id)
+{
+	struct nacre_image_list *list = NULL;
+	struct nacre_image *image = NULL;
+	struct nacre_node node;
+	struct nacre_usage usage;
+	int nodes = 0;
+	uint64_t size;
+	char prefix[13];
+	snprintf(prefix, sizeof prefix, "%.12s", id);
+	assert_done(nacre_image_list(store, NULL, &list, &err));
+	assert_int_equal(list->count, 1);
+	nacre_image_list_free(list);
+	for (int by_name = 0; by_name < 2; by_name++) {
+		assert_done(nacre_image_get(store, by_name ? "x" : prefix, &image, &err));
+		assert_string_equal(image->id, id);
+		nacre_image_free(image);
+	}
+	assert_done(nacre_node_get(store, prefix, &node, &err));
+	assert_done(nacre_node_size(store, node.parent, &size, &err));
+	assert_int_equal(size, 1);
+	assert_done(nacre_nodes_each(store, NACRE_ALL, NULL, count_node, &nodes, &err));
+	assert_int_equal(nodes, 3);
+	assert_done(nacre_df(store, &usage, &err));
+	assert_int_equal(usage.images, 1);
+	assert_done(nacre_holds_each(store, count_hold, NULL, &err));
+}
+
+/* A layer whose size nobody noted: the question is an occasion to note it. */
+static void forget_size(const struct fixture *fixture, const char *id)
+{
+	struct nacre_node node;
+	char path[400];
+	assert_done(nacre_node_get(fixture->store, id, &node, &err));
+	snprintf(path, sizeof path, "%s/graph/%s/layersize", fixture->root, node.parent);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* What one who died left, so that whoever opens the store would clean up. */
+static void leave_stage(const struct fixture *fixture)
+{
+	struct nc_stage *stage = NULL;
+	NC_AUTO_PLAN struct nc_plan plan = { 0 };
+	assert_done(nc_stage_new(fixture->store->stages, &stage, &err));
+	assert_done(nc_plan_add_unname(&plan, "nobody.example/nothing:1", &err));
+	assert_done(nc_plan_write(&plan, stage->dir, &err));
+	nc_stage_leave(stage);
+}
+
+static void who_asks_waits_for_nobody(void **state)
+{
+	struct fixture *fixture = *state;
+	void (*const holders[])(const struct fixture *fixture) = { hold_write, hold_index };
+	char id[NC_HEX_ID];
+	make_image(fixture->store, words, "x", id);
+	for (size_t i = 0; i < sizeof holders / sizeof *holders; i++) {
+		forget_size(fixture, id);
+		leave_stage(fixture);
+		pid_t child = begin_holding(fixture, holders[i]);
+		long began = now_ms();
+		ask_everything(fixture->store, id);
+		assert_in_range(now_ms() - began, 0, PATIENCE_MS);
+		/* and whoever opens the store only now */
+		static const unsigned ways[] = { NACRE_OPEN_AS_IT_IS, NACRE_OPEN_READONLY };
+		for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+			began = now_ms();
+			struct nacre_store *other = open_with(fixture->root, ways[way], NULL);
+			ask_everything(other, id);
+			nacre_store_close(other);
+			assert_in_range(now_ms() - began, 0, PATIENCE_MS);
+		}
+		end_holding(child);
+		/* nobody has to be asked to forget what was answered meanwhile: the file is back */
+		ask_everything(fixture->store, id);
+		reopen(fixture);
+		assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	}
+}
+
+/* --- reading only ----------------------------------------------------------------------------------------------- */
+
+static bool is_listed(struct nacre_store *store, const char *id)
+{
+	struct nacre_image_list *list = NULL;
+	bool found = false;
+	assert_done(nacre_image_list(store, NULL, &list, &err));
+	for (size_t i = 0; i < list->count; i++)
+		found = found || strcmp(list->images[i]->id, id) == 0;
+	nacre_image_list_free(list);
+	return found;
+}
+
+static bool knows(struct nacre_store *store, const char *id)
+{
+	struct nacre_node node;
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	assert_done(nc_catalog_ask(store->catalog, NC_ASK_NODE, id, NULL, &rows, &err));
+	return rows.count && nacre_node_get(store, id, &node, &err) != NACRE_E_NOTFOUND;
+}
+
+/* The image goes without the catalog being told: what answers shows which of the two was asked. */
+static void take_away(const struct fixture *fixture, const char *id)
+{
+	assert_int_equal(renameat(fixture->store->graph, id, fixture->store->root, "aside"), 0);
+}
+
+static bool the_file_answers(const struct fixture *fixture, const char *id)
+{
+	NC_AUTO_ROWS struct nc_rows rows = { 0 };
+	struct nacre_store *reader = open_with(fixture->root, NACRE_OPEN_READONLY, NULL);
+	assert_done(nc_catalog_ask(reader->catalog, NC_ASK_NODE, id, NULL, &rows, &err));
+	nacre_store_close(reader);
+	return rows.count;
+}
+
+static void a_file_is_believed_with_its_log_where_nobody_writes(void **state)
+{
+	struct fixture *fixture = *state;
+	char id[NC_HEX_ID], log[256];
+	struct stat before, after;
+	make_image(fixture->store, words, "x", id);
+	take_away(fixture, id);
+	assert_false(the_file_answers(fixture, id));	/* the fixture's own handle could write */
+	int root = dup(fixture->store->root);
+	nacre_store_close(NC_GIVE(fixture->store));
+	snprintf(log, sizeof log, "%s/catalog.db-wal", fixture->root);
+	assert_int_equal(stat(log, &before), 0);
+	assert_true(before.st_size > 0);
+	assert_true(the_file_answers(fixture, id));
+	assert_int_equal(stat(log, &after), 0);
+	assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof before.st_mtim);
+	/* a stage in which somebody died: the catalog may be ahead of the files or behind them */
+	fixture->store = open_with(fixture->root, 0, NULL);
+	leave_stage(fixture);
+	nacre_store_close(NC_GIVE(fixture->store));
+	assert_false(the_file_answers(fixture, id));
+	close(root);
+	reopen(fixture);
+}
+
+static void a_reader_is_overtaken(void **state)
+{
+	struct fixture *fixture = *state;
+	char first[NC_HEX_ID], second[NC_HEX_ID];
+	make_image(fixture->store, words, "x", first);
+	nacre_store_close(NC_GIVE(fixture->store));
+	struct nacre_store *reader = open_with(fixture->root, NACRE_OPEN_READONLY, NULL);
+	assert_true(knows(reader, first));
+	fixture->store = open_with(fixture->root, 0, NULL);
+	make_image(fixture->store, (const char *const[]){ "c", NULL }, "y", second);
+	assert_true(knows(reader, second));
+	assert_true(is_listed(reader, first) && is_listed(reader, second));
+	nacre_store_close(reader);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_asks_waits_for_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_is_believed_with_its_log_where_nobody_writes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reader_is_overtaken, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
