@@ -41,7 +41,7 @@ static void cutter_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops cutter_ops = { cutter_next, cutter_close };
+static const struct nc_reader_ops cutter_ops = { .next = cutter_next, .close = cutter_close };
 
 static struct nc_reader *cut(const uint8_t *bytes, size_t len, size_t step)
 {

@@ -93,7 +93,12 @@ static void peeked_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops peeked_ops = { peeked_next, peeked_close };
+static int peeked_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct peeked *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops peeked_ops = { peeked_next, peeked_close, peeked_keep };
 
 static int peek(struct peeked *self, enum nc_codec *ret, struct nacre_error *err)
 {

@@ -1,6 +1,7 @@
 #include "io/decoder.h"
 
 #include "io/failure.h"
+#include "io/turns.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ struct decoder {
 	bool held_back;		/* the engine may have output without input */
 	bool upstream_ended, ended;
 	struct nacre_error failure;
+	struct nc_turns turns;
 	unsigned char block[DECODED_BLOCK];
 };
 
@@ -53,7 +55,8 @@ static int run(struct decoder *self, struct nc_output *out, struct nacre_error *
 static ssize_t decoder_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
 {
 	struct decoder *self = (struct decoder *)reader;
-	struct nc_output out = { self->block, sizeof self->block };
+	unsigned char *block = nc_turns_next(&self->turns);
+	struct nc_output out = { block, sizeof self->block };
 	int code = self->failure.code;
 	while (code == 0 && out.left && !self->ended) {
 		if (self->in.left || self->held_back)
@@ -65,8 +68,13 @@ static ssize_t decoder_next(struct nc_reader *reader, const void **ret, struct n
 	ssize_t made = (ssize_t)(sizeof self->block - out.left);
 	if (code < 0 && made == 0)	/* what was good goes first */
 		return nc_failure_tell(&self->failure, code, err);
-	*ret = self->block;
+	*ret = block;
 	return made;
+}
+
+static int decoder_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_turns_keep(&((struct decoder *)reader)->turns, count, err);
 }
 
 static void decoder_close(struct nc_reader *reader)
@@ -74,10 +82,11 @@ static void decoder_close(struct nc_reader *reader)
 	struct decoder *self = (struct decoder *)reader;
 	self->ops->free(self->engine);
 	nc_reader_close(self->upstream);
+	nc_turns_release(&self->turns);
 	free(self);
 }
 
-static const struct nc_reader_ops decoder_ops = { decoder_next, decoder_close };
+static const struct nc_reader_ops decoder_ops = { decoder_next, decoder_close, decoder_keep };
 
 int nc_decoder_new(struct nc_reader *upstream, const struct nc_engine_ops *ops, void *engine, struct nc_reader **ret,
 		   struct nacre_error *err)
@@ -96,6 +105,7 @@ int nc_decoder_new(struct nc_reader *upstream, const struct nc_engine_ops *ops, 
 	self->pulled = 0;
 	self->held_back = self->upstream_ended = self->ended = false;
 	self->failure = (struct nacre_error){ 0 };
+	self->turns = nc_turns_of(self->block, sizeof self->block);
 	*ret = &self->base;
 	return 0;
 }

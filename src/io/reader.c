@@ -1,8 +1,10 @@
 #include "io/reader.h"
 
 #include "base/buf.h"
+#include "io/ahead.h"
 #include "io/failure.h"
 #include "io/fd.h"
+#include "io/turns.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,20 +34,23 @@ struct range_reader {
 	int fd;
 	uint64_t offset, length, done;
 	char *name;
+	struct nc_turns turns;
 	char block[READ_BLOCK];
 };
 
-static ssize_t range_fill(struct range_reader *self, struct nacre_error *err)
+static ssize_t range_fill(struct range_reader *self, const void **ret, struct nacre_error *err)
 {
 	uint64_t left = self->length - self->done;
 	size_t want = left < READ_BLOCK ? (size_t)left : READ_BLOCK;
-	ssize_t n = nc_pread_full(self->fd, self->block, want, self->offset + self->done);
+	unsigned char *block = nc_turns_next(&self->turns);
+	ssize_t n = nc_pread_full(self->fd, block, want, self->offset + self->done);
 	if (n < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "read '%s'", self->name);
 	if ((size_t)n < want)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "'%s' ends after %llu of %llu bytes", self->name,
 			       (unsigned long long)(self->done + (uint64_t)n), (unsigned long long)self->length);
 	self->done += (uint64_t)n;
+	*ret = block;
 	return n;
 }
 
@@ -54,21 +59,26 @@ static ssize_t range_next(struct nc_reader *reader, const void **ret, struct nac
 	struct range_reader *self = (struct range_reader *)reader;
 	if (self->failure.code)
 		return nc_failure_tell(&self->failure, self->failure.code, err);
-	ssize_t n = self->done < self->length ? range_fill(self, &self->failure) : 0;
+	ssize_t n = self->done < self->length ? range_fill(self, ret, &self->failure) : 0;
 	if (n < 0)
 		return nc_failure_tell(&self->failure, (int)n, err);
-	*ret = self->block;
 	return n;
+}
+
+static int range_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_turns_keep(&((struct range_reader *)reader)->turns, count, err);
 }
 
 static void range_close(struct nc_reader *reader)
 {
 	struct range_reader *self = (struct range_reader *)reader;
+	nc_turns_release(&self->turns);
 	free(self->name);
 	free(self);
 }
 
-static const struct nc_reader_ops range_ops = { range_next, range_close };
+static const struct nc_reader_ops range_ops = { range_next, range_close, range_keep };
 
 int nc_reader_file_range(int fd, uint64_t offset, uint64_t length, const char *name, struct nc_reader **ret,
 			 struct nacre_error *err)
@@ -90,6 +100,7 @@ int nc_reader_file_range(int fd, uint64_t offset, uint64_t length, const char *n
 	self->length = length;
 	self->done = 0;
 	self->name = copy;
+	self->turns = nc_turns_of(self->block, sizeof self->block);
 	*ret = &self->base;
 	return 0;
 }
@@ -101,17 +112,19 @@ struct fd_reader {
 	struct nacre_error failure;
 	int fd;
 	bool owned, ended;
-	const volatile int *cancel;	/* NULL: reading does not wait for anybody, or for as long as it takes */
+	bool waits;			/* it may have to wait for bytes */
+	const volatile int *cancel;	/* NULL: it waits for as long as it takes */
 	char *name;
+	struct nc_turns turns;
 	char block[READ_BLOCK];
 };
 
 /* Waits for bytes, looking up from time to time: the signal that sets the flag may go to another thread, or come just
- * before the wait. Returns whether there is something to read. */
+ * before the wait, and who reads ahead may not be wanted any more. Returns whether there is something to read. */
 static bool wait_for_bytes(struct fd_reader *self)
 {
 	struct pollfd wait = { .fd = self->fd, .events = POLLIN };
-	while (!*self->cancel) {
+	while (!(self->cancel && *self->cancel) && !nc_ahead_unwanted()) {
 		int ready = poll(&wait, 1, LOOK_UP_MS);
 		if (ready > 0 || (ready < 0 && errno != EINTR))
 			return true;
@@ -126,16 +139,22 @@ static ssize_t fd_next(struct nc_reader *reader, const void **ret, struct nacre_
 		return nc_failure_tell(&self->failure, self->failure.code, err);
 	if (self->ended)
 		return 0;
-	if (self->cancel && !wait_for_bytes(self))
+	if (self->waits && (self->cancel || nc_ahead_here()) && !wait_for_bytes(self))
 		return nc_failure_tell(&self->failure, nc_fail(&self->failure, NACRE_E_CANCELLED, 0, "cancelled"),
 				       err);
-	ssize_t n = nc_read_some(self->fd, self->block, sizeof self->block);
+	unsigned char *block = nc_turns_next(&self->turns);
+	ssize_t n = nc_read_some(self->fd, block, sizeof self->block);
 	if (n < 0)
 		return nc_failure_tell(&self->failure,
 				       nc_fail(&self->failure, NACRE_E_IO, errno, "read '%s'", self->name), err);
 	self->ended = n == 0;
-	*ret = self->block;
+	*ret = block;
 	return n;
+}
+
+static int fd_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_turns_keep(&((struct fd_reader *)reader)->turns, count, err);
 }
 
 static void fd_close(struct nc_reader *reader)
@@ -143,11 +162,12 @@ static void fd_close(struct nc_reader *reader)
 	struct fd_reader *self = (struct fd_reader *)reader;
 	if (self->owned)
 		nc_fd_release(&self->fd);
+	nc_turns_release(&self->turns);
 	free(self->name);
 	free(self);
 }
 
-static const struct nc_reader_ops fd_ops = { fd_next, fd_close };
+static const struct nc_reader_ops fd_ops = { fd_next, fd_close, fd_keep };
 
 int nc_reader_fd(int fd, bool owned, const char *name, struct nc_reader **ret, struct nacre_error *err)
 {
@@ -172,9 +192,10 @@ int nc_reader_fd_watched(int fd, bool owned, const char *name, const volatile in
 	self->fd = fd;
 	self->owned = owned;
 	self->ended = false;
-	/* a regular file never waits */
-	self->cancel = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? NULL : cancel;
+	self->waits = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
+	self->cancel = cancel;
 	self->name = copy;
+	self->turns = nc_turns_of(self->block, sizeof self->block);
 	*ret = &self->base;
 	return 0;
 }
@@ -204,7 +225,12 @@ static void memory_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops memory_ops = { memory_next, memory_close };
+static int memory_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return 1;
+}
+
+static const struct nc_reader_ops memory_ops = { memory_next, memory_close, memory_keep };
 
 int nc_reader_memory(const void *bytes, size_t len, struct nc_reader **ret, struct nacre_error *err)
 {

@@ -24,6 +24,9 @@ struct nc_reader_ops {
 	ssize_t (*next)(struct nc_reader *reader, const void **ret, struct nacre_error *err);
 	/* Free everything, the upstream reader included. */
 	void (*close)(struct nc_reader *reader);
+	/* From now on each block stays valid until the count-th call of next after the one that lent it. Returns 1, 0 when
+	 * that cannot be had, or a negative code. NULL: it never can. */
+	int (*keep)(struct nc_reader *reader, unsigned count, struct nacre_error *err);
 };
 
 /* The first member of every reader. */
@@ -34,6 +37,10 @@ struct nc_reader {
 static inline ssize_t nc_reader_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
 {
 	return reader->ops->next(reader, ret, err);
+}
+static inline int nc_reader_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return reader->ops->keep ? reader->ops->keep(reader, count, err) : 0;
 }
 void nc_reader_close(struct nc_reader *reader);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_reader_auto, struct nc_reader *, nc_reader_close)

@@ -1,4 +1,5 @@
 /* Readers that pass on what they read, and look at it meanwhile. */
+#include "io/ahead.h"
 #include "io/failure.h"
 #include "io/reader.h"
 
@@ -36,7 +37,12 @@ static void hashing_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops hashing_ops = { hashing_next, hashing_close };
+static int hashing_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct hashing_reader *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops hashing_ops = { hashing_next, hashing_close, hashing_keep };
 
 int nc_reader_hashing(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
 		      struct nacre_error *err)
@@ -116,7 +122,12 @@ static void verified_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops verified_ops = { verified_next, verified_close };
+static int verified_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct verified_reader *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops verified_ops = { verified_next, verified_close, verified_keep };
 
 int nc_reader_verified(struct nc_reader *upstream, const struct nc_digest *digest, uint64_t size,
 		       struct nc_reader **ret, struct nacre_error *err)
@@ -157,9 +168,7 @@ struct progress_reader {
 static void tell_progress(struct progress_reader *self)
 {
 	self->told = self->count;
-	if (self->progress->event)
-		self->progress->event(self->progress->ctx, NACRE_EVENT_BYTES, self->id, self->what, self->count,
-				      self->total);
+	nc_progress_tell(self->progress, NACRE_EVENT_BYTES, self->id, self->what, self->count, self->total);
 }
 
 static ssize_t progress_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
@@ -184,7 +193,12 @@ static void progress_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops progress_ops = { progress_next, progress_close };
+static int progress_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct progress_reader *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops progress_ops = { progress_next, progress_close, progress_keep };
 
 int nc_reader_progress(struct nc_reader *upstream, const struct nacre_progress *progress, const char *id,
 		       const char *what, uint64_t total, struct nc_reader **ret, struct nacre_error *err)

@@ -42,6 +42,7 @@ struct nacre_store {
 	int alive;			/* ephemeral: holds the lock that keeps others out */
 	int use;			/* holds NC_LOCK_USE; -1: there is nothing to hold it on */
 	atomic_bool broken;		/* a commit failed half way: no writing until the store is opened again */
+	bool one_thread;		/* nothing may run beside the caller */
 	bool impatient;			/* it is being opened by one who only looks: what would wait is left to others */
 };
 

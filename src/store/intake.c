@@ -108,7 +108,12 @@ static void intake_close(struct nc_reader *reader)
 	free(intake);
 }
 
-static const struct nc_reader_ops intake_ops = { intake_next, intake_close };
+static int intake_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct nc_intake *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops intake_ops = { intake_next, intake_close, intake_keep };
 
 int nc_intake_new(struct nc_reader *upstream, const struct nc_intake_options *options, struct nc_intake **ret,
 		  struct nacre_error *err)

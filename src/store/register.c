@@ -1,7 +1,7 @@
 /* The story of a layer, from the bytes that come to a tree, a record and a node in the stage:
  *
  *	hold the ID: one registrar per ID, in this process and others
- *	chain: blob -> digest -> inflate -> digest -> tar, pulled
+ *	chain: blob -> digest -> inflate -> digest -> tar, pulled; for a larger blob a thread pulls as far as inflate
  *	one loop: framing to the record, content to the record (its CRC) and to the driver; or all of it to a
  *	driver that keeps the tar itself, and no record
  *	what was promised is what arrived, or nothing happened
@@ -16,6 +16,7 @@
 #include "store/replay.h"
 
 #include "image/config.h"
+#include "io/ahead.h"
 #include "io/path.h"
 
 #include <errno.h>
@@ -84,7 +85,9 @@ static int chain_open(struct chain *chain, const struct layer *layer, struct nc_
 		nc_reader_close(reader);
 		return code;
 	}
-	return nc_reader_hashing(reader, chain->hash, &chain->size, &chain->flat, err);
+	return layer->ingest->store->one_thread
+		       ? nc_reader_hashing(reader, chain->hash, &chain->size, &chain->flat, err)
+		       : nc_reader_ahead(reader, chain->hash, &chain->size, &chain->flat, err);
 }
 
 /* The tail: everything was read; is it what was promised? */
@@ -238,9 +241,9 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 
 static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
-	AUTO_CHAIN struct chain chain = { 0 };
 	NC_AUTO_FD int work = -1;
-	NC_AUTO_FD int blob = -1;
+	NC_AUTO_FD int blob = -1;	/* the chain may write to it until it is closed */
+	AUTO_CHAIN struct chain chain = { 0 };
 	int code = make_dir(layer, err);
 	if (code == 0)
 		code = open_blob(layer, &blob, err);

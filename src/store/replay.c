@@ -70,7 +70,7 @@ static void replay_close(struct nc_reader *reader)
 	free(replay);
 }
 
-static const struct nc_reader_ops replay_ops = { replay_next, replay_close };
+static const struct nc_reader_ops replay_ops = { .next = replay_next, .close = replay_close };
 
 int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
 {

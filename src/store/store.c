@@ -438,6 +438,7 @@ int nacre_store_open(const char *root, const struct nacre_open_options *options,
 	store->token = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	store->readonly = mine.flags & NACRE_OPEN_READONLY;
 	store->durable = !(mine.flags & NACRE_OPEN_NOSYNC);
+	store->one_thread = mine.flags & NACRE_OPEN_ONE_THREAD;
 	bool made = false;
 	int code = open_store(store, root, &mine, &made, err);
 	if (code < 0) {

@@ -61,7 +61,7 @@ static void watched_close(struct nc_reader *reader)
 	free(watched);
 }
 
-static const struct nc_reader_ops watched_ops = { watched_next, watched_close };
+static const struct nc_reader_ops watched_ops = { .next = watched_next, .close = watched_close };
 
 int nc_witness_reader(struct nc_witness *witness, struct nc_reader *reader, bool proved, struct nc_reader **ret,
 		      struct nacre_error *err)

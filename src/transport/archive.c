@@ -71,7 +71,7 @@ static void scan_close(struct nc_reader *reader)
 	free(reader);
 }
 
-static const struct nc_reader_ops scan_ops = { scan_next, scan_close };
+static const struct nc_reader_ops scan_ops = { .next = scan_next, .close = scan_close };
 
 static struct scan_reader *scan_new(int fd, uint64_t from, uint64_t end, const char *label)
 {

@@ -31,7 +31,7 @@ static void peeked_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops peeked_ops = { peeked_next, peeked_close };
+static const struct nc_reader_ops peeked_ops = { .next = peeked_next, .close = peeked_close };
 
 int nc_flow_peek(struct nc_reader *blob, enum nc_codec *ret_codec, struct nc_reader **ret, struct nacre_error *err)
 {

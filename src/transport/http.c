@@ -3,6 +3,7 @@
 #include "transport/http.h"
 
 #include "base/buf.h"
+#include "io/ahead.h"
 #include "transport/curl.h"
 
 #include <pthread.h>
@@ -224,7 +225,7 @@ static int on_seek(void *ctx, curl_off_t offset, int whence)
 static int cancelled(const struct nc_http *http, struct nacre_error *err)
 {
 	const volatile int *cancel = http->options.cancel;
-	return cancel && *cancel ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+	return (cancel && *cancel) || nc_ahead_unwanted() ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
 }
 
 /* A reason without control characters and the host it is about. */
@@ -507,7 +508,7 @@ struct nc_reader *nc_http_body(struct nc_http_answer *answer)
 
 /* --- requests --------------------------------------------------------------------------------------------------- */
 
-static const struct nc_reader_ops body_ops = { body_next, body_close };
+static const struct nc_reader_ops body_ops = { .next = body_next, .close = body_close };
 
 static int open_answer(struct nc_http *http, const char *url, struct nc_http_answer **ret, struct nacre_error *err)
 {

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "image/gojson.h"
+#include "io/ahead.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +103,7 @@ int64_t nc_monotonic_seconds(void)
 void nc_remote_note(const struct nc_remote *remote, const char *text)
 {
 	const struct nacre_progress *progress = remote->progress;
-	if (progress && progress->event)
-		progress->event(progress->ctx, NACRE_EVENT_NOTE, remote->endpoint.host, text, 0, 0);
+	nc_progress_tell(progress, NACRE_EVENT_NOTE, remote->endpoint.host, text, 0, 0);
 }
 
 static unsigned retries_wished(void)
@@ -116,7 +116,8 @@ static unsigned retries_wished(void)
 
 static bool is_cancelled(const struct nc_remote *remote)
 {
-	return remote->progress && remote->progress->cancel && *remote->progress->cancel;
+	return nc_ahead_unwanted() ||
+	       (remote->progress && remote->progress->cancel && *remote->progress->cancel);
 }
 
 int nc_remote_wait(struct nc_remote *remote, unsigned try, int64_t at_least, const char *why, int code,

@@ -270,7 +270,7 @@ int nc_remotes_turn(struct nc_remotes *remotes)
 int nc_remote_blob(struct nc_remotes *remotes, const struct nc_digest *digest, uint64_t size, uint64_t offset,
 		   struct nc_reader **ret, struct nacre_error *err)
 {
-	static const struct nc_reader_ops ops = { blob_next, blob_close };
+	static const struct nc_reader_ops ops = { .next = blob_next, .close = blob_close };
 	struct blob_reader *self = nc_zalloc(sizeof *self);
 	if (!self)
 		return nc_nomem(err);

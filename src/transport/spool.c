@@ -44,7 +44,7 @@ static void spooled_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops spooled_ops = { spooled_next, spooled_close };
+static const struct nc_reader_ops spooled_ops = { .next = spooled_next, .close = spooled_close };
 
 static int fill(int fd, struct nc_reader *upstream, uint64_t *ret_size, struct nacre_error *err)
 {
@@ -104,7 +104,7 @@ static void tee_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops tee_ops = { tee_next, tee_close };
+static const struct nc_reader_ops tee_ops = { .next = tee_next, .close = tee_close };
 
 int nc_reader_tee(struct nc_reader *upstream, struct nc_writer *writer, struct nc_reader **ret,
 		  struct nacre_error *err)

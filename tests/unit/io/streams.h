@@ -46,7 +46,7 @@ static void choppy_close(struct nc_reader *reader)
 
 static struct nc_reader *choppy_new(const void *bytes, size_t len, size_t max, int code, int *closed)
 {
-	static const struct nc_reader_ops ops = { choppy_next, choppy_close };
+	static const struct nc_reader_ops ops = { .next = choppy_next, .close = choppy_close };
 	struct choppy *self = calloc(1, sizeof *self);
 	self->base.ops = &ops;
 	self->bytes = bytes;

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
+#include "io/ahead.h"
 #include "io/codec.h"
 #include "io/decoder.h"
 #include "io/fd.h"
@@ -84,6 +85,23 @@ static int run_readers(struct scratch *scratch, struct nacre_error *err)
 	return code < 0 ? code : nc_reader_slurp(reader, 100, &got, NULL, err);
 }
 
+static int run_ahead(struct scratch *scratch, struct nacre_error *err)
+{
+	struct nc_reader *reader;
+	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
+	uint64_t count = 0;
+	int code = nc_hash_new(NC_SHA256, &hash, err);
+	if (code == 0)
+		code = nc_reader_fd(open("/dev/null", O_RDONLY | O_CLOEXEC), true, "null", &reader, err);
+	if (code == 0)
+		code = nc_reader_ahead(reader, hash, &count, &reader, err);
+	if (code < 0)
+		return code;
+	code = nc_reader_drain(reader, err);
+	nc_reader_close(reader);
+	return code;
+}
+
 static int run_file_readers(struct scratch *scratch, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *a = NULL;
@@ -97,6 +115,7 @@ static void readers(void **state)
 {
 	each_failing(run_readers, *state, 6);
 	each_failing(run_file_readers, *state, 3);
+	each_failing(run_ahead, *state, 4);
 }
 
 /* --- codecs ----------------------------------------------------------------------------------------------------- */

@@ -237,6 +237,55 @@ static void removed_while_it_is_read(void **state)
 	assert_int_equal(nc_reader_drain(reader, &err), NACRE_E_NOTFOUND);
 }
 
+struct watch {
+	unsigned events, most;		/* threads that were seen */
+};
+
+static void count_threads(void *ctx, enum nacre_event event, const char *id, const char *what, uint64_t current,
+			  uint64_t total)
+{
+	struct watch *watch = ctx;
+	unsigned count = 0;
+	int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct nacre_error why;
+	size_t seen = 0;
+	if (nc_dir_each(tasks, count_name, &seen, &why) == 0)
+		count = (unsigned)seen;
+	close(tasks);
+	watch->events++;
+	watch->most = count > watch->most ? count : watch->most;
+}
+
+/* A long layer is read by a thread of the library's own, unless there shall be none. */
+static void threads_can_be_had_or_not(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_AUTO_BUF struct nc_buf tar;
+	size_t len = (size_t)24 << 20;
+	NC_AUTO_FREE char *text = malloc(len + 1);
+	memset(text, 'x', len);
+	text[len] = '\0';
+	make_tar(&tar, (const char *const[]){ "long", text, NULL });
+	static const unsigned flags[] = { 0, NACRE_OPEN_ONE_THREAD };
+	for (size_t i = 0; i < 2; i++) {
+		char root[300], id[65];
+		struct watch watch = { 0 };
+		struct nacre_register_options options = { .size = sizeof options,
+							  .progress = { .event = count_threads, .ctx = &watch } };
+		snprintf(root, sizeof root, "%s-%zu", fixture->root, i);
+		struct nacre_store *store = open_with(root, flags[i], TEST_DRIVER);
+		/* the ID is known, so that it is not spooled */
+		struct nc_digest diff_id = digest_of(&tar);
+		char diff_text[NC_DIGEST_TEXT];
+		options.diff_id = nc_digest_text(&diff_id, diff_text);
+		assert_int_equal(register_bytes(store, &options, tar.data, tar.len, id), 0);
+		assert_true(watch.events > 10);
+		assert_int_equal(watch.most, flags[i] || sysconf(_SC_NPROCESSORS_ONLN) < 2 ? 1 : 2);
+		assert_layer(store, id, tar.data, tar.len);
+		nacre_store_close(store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ids_of_ones_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damage_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removed_while_it_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(threads_can_be_had_or_not, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

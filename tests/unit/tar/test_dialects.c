@@ -389,7 +389,7 @@ static void endless_close(struct nc_reader *reader)
 /* Content is lent where upstream keeps it, never copied: however large a member, no byte of it is touched. */
 static void lends_contents_without_copying(void **state)
 {
-	static const struct nc_reader_ops ops = { endless_next, endless_close };
+	static const struct nc_reader_ops ops = { .next = endless_next, .close = endless_close };
 	struct nacre_error err;
 	struct endless endless = { .reader = { &ops }, .left = (8ull << 30) + 1024, .block = calloc(1, 65536) };
 	made_header(&endless.made, '0', "large", 0);
@@ -421,7 +421,7 @@ static ssize_t broken_next(struct nc_reader *reader, const void **ret, struct na
 
 static void passes_on_failures_of_upstream(void **state)
 {
-	static const struct nc_reader_ops ops = { broken_next, pieces_close };
+	static const struct nc_reader_ops ops = { .next = broken_next, .close = pieces_close };
 	struct made made = { 0 };
 	made_member(&made, 'L', "././@LongLink", "name");
 	made_header(&made, '0', "f", 5);

@@ -60,7 +60,7 @@ TOOL void pieces_close(struct nc_reader *reader)
 /* piece 0: all at once. */
 TOOL struct nc_reader *read_pieces(const void *bytes, size_t len, size_t piece)
 {
-	static const struct nc_reader_ops ops = { pieces_next, pieces_close };
+	static const struct nc_reader_ops ops = { .next = pieces_next, .close = pieces_close };
 	struct pieces *self = calloc(1, sizeof *self);
 	assert_non_null(self);
 	*self = (struct pieces){ .reader = { &ops }, .bytes = bytes, .len = len, .piece = piece ? piece : SIZE_MAX };

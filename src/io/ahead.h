@@ -1,0 +1,25 @@
+/* A reader on a thread of its own, some blocks ahead of who reads from it.
+ *
+ * For who reads, nothing changes but the time it takes: the same blocks in the same order, failures where they were, and what is
+ * told to a nacre_progress is told by the thread that reads. The thread is gone when the reader has reported its end or a
+ * failure, and when it was closed. It takes no signals. */
+#ifndef NC_IO_AHEAD_H
+#define NC_IO_AHEAD_H
+
+#include "io/reader.h"
+
+/* Passes through as nc_reader_hashing does; whichever thread has time feeds hash. The thread begins after half a MiB; where it
+ * is of no use (one processor, an upstream whose blocks do not last) or cannot be had, the caller's goes on alone. */
+int nc_reader_ahead(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
+		    struct nacre_error *err);
+
+/* progress->event, for all who may be running on such a thread. progress may be NULL. */
+void nc_progress_tell(const struct nacre_progress *progress, enum nacre_event event, const char *id, const char *what,
+		      uint64_t current, uint64_t total);
+
+/* Whether this is such a thread, and its reader was closed: whoever waits for bytes need not wait any longer. */
+bool nc_ahead_unwanted(void);
+/* Whether this is such a thread. */
+bool nc_ahead_here(void);
+
+#endif
