@@ -393,7 +393,7 @@ static int open_files(struct erofs_tree *self, struct nacre_error *err)
 		nc_fd_release(&tar);
 		return code;
 	}
-	return nc_writer_fd(tar, true, "tar", &self->tar, err);
+	return nc_writer_fd_early(tar, true, "tar", &self->tar, err);
 }
 
 static int fill(struct erofs_tree *self, const char *parent, struct nacre_error *err)

@@ -25,6 +25,8 @@
 #define MINOR_MAX 0xfffffu
 
 #define NAME_LIMIT 65535
+/* A file from this size on is sent to the disk as soon as it is whole. Smaller ones cost more so than they would in the sync. */
+#define EARLY_BYTES ((uint64_t)1 << 20)
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
@@ -112,6 +114,9 @@ static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
 			       file->path);
 	if (code >= 0)
 		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->owned, file->path, err);
+	/* on its way to the disk before the sync that awaits it all; what cannot be written the sync will report */
+	if (code >= 0 && file->size >= EARLY_BYTES)
+		sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	file_release(file);
 	return code;
 }

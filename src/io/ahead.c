@@ -154,6 +154,7 @@ static void *help(void *arg)
 {
 	struct ahead *self = arg;
 	here = self;
+	pthread_setname_np(pthread_self(), "nacre-ahead");
 	pthread_mutex_lock(&self->lock);
 	while (!self->ended && !nc_ahead_unwanted()) {
 		if (self->got - self->freed < BLOCKS)

@@ -5,11 +5,14 @@
 #include "io/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WRITE_BLOCK ((size_t)256 * 1024)
+/* What is sent on its way at once: long enough for a disk to be fast with. */
+#define EARLY_BYTES ((uint64_t)8 << 20)
 
 void nc_writer_close(struct nc_writer *writer)
 {
@@ -26,8 +29,9 @@ struct fd_writer {
 	struct nc_writer base;
 	struct nacre_error failure;
 	int fd;
-	bool owned;
+	bool owned, early;
 	char *name;
+	uint64_t put, sent;		/* bytes written, and sent on their way */
 	size_t held;
 	char block[WRITE_BLOCK];
 };
@@ -35,7 +39,15 @@ struct fd_writer {
 static int fd_put(struct fd_writer *self, const void *bytes, size_t len, struct nacre_error *err)
 {
 	int sys = nc_write_full(self->fd, bytes, len);
-	return sys ? nc_fail(err, NACRE_E_IO, sys, "write '%s'", self->name) : 0;
+	if (sys)
+		return nc_fail(err, NACRE_E_IO, sys, "write '%s'", self->name);
+	self->put += len;
+	if (self->early && self->put - self->sent >= EARLY_BYTES) {
+		/* what cannot be written the sync will report */
+		sync_file_range(self->fd, (off_t)self->sent, (off_t)(self->put - self->sent), SYNC_FILE_RANGE_WRITE);
+		self->sent = self->put;
+	}
+	return 0;
 }
 
 static int fd_flush(struct fd_writer *self, struct nacre_error *err)
@@ -108,10 +120,20 @@ int nc_writer_fd(int fd, bool owned, const char *name, struct nc_writer **ret, s
 	self->failure = (struct nacre_error){ 0 };
 	self->fd = fd;
 	self->owned = owned;
+	self->early = false;
 	self->name = copy;
+	self->put = self->sent = 0;
 	self->held = 0;
 	*ret = &self->base;
 	return 0;
+}
+
+int nc_writer_fd_early(int fd, bool owned, const char *name, struct nc_writer **ret, struct nacre_error *err)
+{
+	int code = nc_writer_fd(fd, owned, name, ret, err);
+	if (code == 0)
+		((struct fd_writer *)*ret)->early = true;
+	return code;
 }
 
 /* --- writers without a resource of their own -------------------------------------------------------------------- */

@@ -42,6 +42,9 @@ NC_DEFINE_CLEANUP(nc_writer_auto, struct nc_writer *, nc_writer_close)
 
 /* Buffered writes to fd. owned: finish closes fd and checks it, close closes it. name serves the messages. */
 int nc_writer_fd(int fd, bool owned, const char *name, struct nc_writer **ret, struct nacre_error *err);
+/* The same for a new file that will be long and that somebody syncs in the end: its bytes are sent on their way to the disk
+ * as they come, so that the sync is short. */
+int nc_writer_fd_early(int fd, bool owned, const char *name, struct nc_writer **ret, struct nacre_error *err);
 /* Appends to a buffer (borrowed). */
 struct nc_buf;
 int nc_writer_buf(struct nc_buf *buf, struct nc_writer **ret, struct nacre_error *err);

@@ -1,3 +1,4 @@
+#include "../threads.h"
 #include "../unit.h"
 #include "streams.h"
 
@@ -6,14 +7,10 @@
 #include "io/codec.h"
 #include "io/writer.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #define BLOCK 1000u
 /* Enough that there is a thread. */
@@ -76,24 +73,6 @@ static struct counting *counting_new(unsigned count, int code)
 	self->lasts = 1;
 	self->code = code;
 	return self;
-}
-
-static unsigned threads(void)
-{
-	unsigned count = 0;
-	DIR *dir = opendir("/proc/self/task");
-	for (struct dirent *entry; (entry = readdir(dir));)
-		count += *entry->d_name != '.';
-	closedir(dir);
-	return count;
-}
-
-/* A thread that was joined may be in the list for a moment. */
-static void assert_alone(void)
-{
-	for (int i = 0; i < 1000 && threads() > 1; i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	assert_int_equal(threads(), 1);
 }
 
 struct hashed {
@@ -162,7 +141,7 @@ static void the_same_bytes(void **state)
 		assert_blocks(reader, 0, runs[i].blocks, runs[i].reader_ns);
 		assert_int_equal(nc_reader_next(reader, &block, &err), 0);
 		assert_int_equal(nc_reader_next(reader, &block, &err), 0);
-		assert_alone();
+		assert_int_equal(helpers_left(), 0);
 		assert_int_equal(closed, 0);
 		nc_reader_close(reader);
 		assert_int_equal(closed, 1);
@@ -187,6 +166,7 @@ static void on_its_own_thread(void **state)
 	struct nc_reader *reader = ahead_of(&upstream->base, &hashed);
 	assert_done(nc_reader_drain(reader, &err));
 	assert_false(pthread_equal(upstream->reader, pthread_self()));
+	assert_int_equal(helpers_left(), 0);
 	assert_false(upstream->signals);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	assert_int_equal(sigismember(&before, SIGINT), sigismember(&after, SIGINT));
@@ -207,7 +187,7 @@ static void failures_come_in_their_place(void **state)
 		assert_string_equal(err.msg, "upstream failed");
 		assert_int_equal(err.code, NACRE_E_BADDATA);
 	}
-	assert_alone();
+	assert_int_equal(helpers_left(), 0);
 	assert_int_equal(nc_reader_next(reader, &block, NULL), NACRE_E_BADDATA);
 	nc_reader_close(reader);
 	assert_hash(&hashed, LONG);
@@ -225,7 +205,7 @@ static void closed_half_way(void **state)
 		nc_reader_close(reader);
 		assert_int_equal(closed, 1);
 		nc_hash_free(hashed.hash);
-		assert_alone();
+		assert_int_equal(helpers_left(), 0);
 	}
 }
 
@@ -248,7 +228,7 @@ static void closed_while_it_waits(void **state)
 		assert_true(nc_reader_next(reader, &block, &err) > 0);
 	nc_reader_close(reader);
 	nc_hash_free(hashed.hash);
-	assert_alone();
+	assert_int_equal(helpers_left(), 0);
 	close(ends[1]);
 }
 

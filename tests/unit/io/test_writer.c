@@ -40,6 +40,41 @@ static void to_a_file(void **state)
 	nc_writer_close(NULL);
 }
 
+/* What was sent on its way early is the same file. */
+static void early(void **state)
+{
+	struct scratch *scratch = *state;
+	struct nacre_error err;
+	size_t len = (size_t)21 << 20;
+	char *bytes = malloc(len), *got;
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (char)(i * 13 >> 3);
+	int fd = openat(scratch->fd, "file", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct nc_writer *writer;
+	assert_done(nc_writer_fd_early(fd, true, "file", &writer, &err));
+	for (size_t at = 0, n = 1; at < len; at += n, n = n * 7 % 500000 + 1)
+		assert_done(nc_writer_write(writer, bytes + at, n < len - at ? n : len - at, &err));
+	assert_done(nc_writer_finish(writer, &err));
+	nc_writer_close(writer);
+	size_t got_len;
+	assert_done(nc_file_read(scratch->fd, "file", len, &got, &got_len, &err));
+	assert_int_equal(got_len, len);
+	assert_memory_equal(got, bytes, len);
+	free(got);
+	free(bytes);
+
+	/* a pipe has no way to the disk */
+	int ends[2];
+	char text[4];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_done(nc_writer_fd_early(ends[1], true, "pipe", &writer, &err));
+	assert_done(nc_writer_write(writer, "abc", 3, &err));
+	assert_done(nc_writer_finish(writer, &err));
+	nc_writer_close(writer);
+	assert_int_equal(read(ends[0], text, sizeof text), 3);
+	close(ends[0]);
+}
+
 /* Closed without finish: what was held back is dropped, the descriptor is not. */
 static void abandoned(void **state)
 {
@@ -167,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(to_a_file, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(early, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(abandoned, scratch_make, scratch_drop),
 		cmocka_unit_test(full_disk),
 		cmocka_unit_test(to_a_buffer),
