@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "image/field.h"
 #include "image/gojson.h"
+#include "image/schema1.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,6 @@
 #define LAYERS_MAX 4096
 #define MANIFESTS_MAX 65536
 #define WHAT "manifest"
-
-#define MEDIA_SCHEMA1 "application/vnd.docker.distribution.manifest.v1+json"
-#define MEDIA_SCHEMA1_SIGNED "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 /* What a media type says about a document. */
 static const struct document_type {
@@ -37,7 +35,7 @@ static const struct document_type *find_type(const char *media_type)
 static int schema_1(struct nacre_error *err)
 {
 	return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
-		       WHAT ": of Docker's schema 1, which is no longer read; push the image again with a newer docker");
+		       WHAT ": of Docker's schema 1, which only 'nacre pull' reads");
 }
 
 /* The kind that the fields show, or a failure when they show both or none. */
@@ -81,7 +79,7 @@ static int settle_type(const json_t *document, const char *announced, struct nc_
 		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": announced as %.150s, but says of itself %.150s", announced,
 			       own);
 	const char *media_type = own[0] ? own : announced ? announced : "";
-	if (strcmp(media_type, MEDIA_SCHEMA1) == 0 || strcmp(media_type, MEDIA_SCHEMA1_SIGNED) == 0)
+	if (strcmp(media_type, NC_MEDIA_SCHEMA1) == 0 || strcmp(media_type, NC_MEDIA_SCHEMA1_SIGNED) == 0)
 		return schema_1(err);
 	int kind = kind_of_fields(document, err);
 	if (kind < 0)

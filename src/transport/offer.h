@@ -2,6 +2,7 @@
 #ifndef NC_TRANSPORT_OFFER_H
 #define NC_TRANSPORT_OFFER_H
 
+#include "image/schema1.h"
 #include "transport/transport.h"
 
 /* Names of one image. */
@@ -36,6 +37,11 @@ int nc_offer_box_config(struct nc_offer_box *box, char *config, size_t len, stru
  * them such as can be unpacked. */
 int nc_offer_box_manifest(struct nc_offer_box *box, char *bytes, size_t len, struct nc_manifest *manifest,
 			  struct nacre_error *err);
+/* A manifest of schema 1: its layers, and the config once all their diff IDs are known. */
+int nc_offer_box_schema1(struct nc_offer_box *box, const struct nc_schema1 *manifest, struct nacre_error *err);
+/* The diff ID of a layer of that offer. */
+int nc_offer_box_schema1_learned(struct nc_offer_box *box, struct nc_schema1 *manifest, size_t layer,
+				 const struct nc_digest *diff_id, struct nacre_error *err);
 /* Checks that a manifest is that of an image at all: NACRE_E_UNSUPPORTED for artifacts and foreign layers. */
 int nc_manifest_check_image(const struct nc_manifest *manifest, struct nacre_error *err);
 

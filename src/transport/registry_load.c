@@ -17,6 +17,7 @@ struct registry_source {
 	struct nc_remotes remotes;	/* places that have it, in the order in which they are asked */
 	struct nc_remote_document top;
 	struct nc_manifest *index;	/* NULL: top is the manifest */
+	struct nc_schema1 *schema1;	/* what top is; else NULL */
 	struct nc_descriptor *images;	/* manifests to copy; strings belong to an index */
 	struct nc_manifest **indexes;	/* on the way down */
 	size_t image_count, index_count;
@@ -140,6 +141,22 @@ static int take_index(struct registry_source *self, struct nacre_error *err)
 	return self->box.index ? 0 : nc_nomem(err);
 }
 
+static int schema1_image(struct registry_source *self, const struct nc_offer **ret, struct nacre_error *err)
+{
+	int code = nc_offer_box_schema1(&self->box, self->schema1, err);
+	if (code >= 0)
+		code = take_names(self, err);
+	*ret = &self->box.offer;
+	return code < 0 ? code : 0;
+}
+
+static int registry_learned(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
+			    struct nacre_error *err)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	return self->schema1 ? nc_offer_box_schema1_learned(&self->box, self->schema1, layer, diff_id, err) : 0;
+}
+
 static int registry_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
 {
 	struct registry_source *self = (struct registry_source *)source;
@@ -148,6 +165,8 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
 	size_t len = self->top.len;
 	nc_offer_box_release(&self->box);
+	if (self->schema1)
+		return schema1_image(self, ret, err);
 	int code = self->index ? read_document(self, item, &bytes, &len, err) : 0;
 	if (!self->index && !(bytes = nc_memdup(self->top.bytes, len)))
 		code = nc_nomem(err);
@@ -199,6 +218,7 @@ static void registry_close(struct nc_source *source)
 		nc_manifest_free(self->indexes[i]);
 	free(self->indexes);
 	free(self->images);
+	nc_schema1_free(self->schema1);
 	nc_remote_document_release(&self->top);
 	close_remotes(self);
 	nc_registry_conf_close(self->conf);
@@ -263,6 +283,10 @@ static int choose_image(struct registry_source *self, struct nacre_error *err)
 static int read_top(struct registry_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
 {
 	struct nc_manifest *top;
+	if (nc_is_schema1(self->top.media_type, self->top.bytes, self->top.len)) {
+		self->image_count = 1;
+		return nc_schema1_parse(self->top.bytes, self->top.len, &self->schema1, err);
+	}
 	int code = nc_manifest_parse(self->top.bytes, self->top.len, self->top.media_type, &top, err);
 	if (code >= 0)
 		code = keep_index(self, top, err);
@@ -334,8 +358,8 @@ static int find_candidate(struct registry_source *self, const struct nc_source_w
 int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err)
 {
 	static const struct nc_source_ops ops = {
-		.count = registry_count, .image = registry_image, .layer = registry_layer, .turn = registry_turn,
-		.close = registry_close,
+		.count = registry_count, .image = registry_image, .layer = registry_layer, .learned = registry_learned,
+		.turn = registry_turn, .close = registry_close,
 	};
 	if (!*wish->rest)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");

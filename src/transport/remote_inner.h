@@ -2,6 +2,7 @@
 #ifndef NC_TRANSPORT_REMOTE_INNER_H
 #define NC_TRANSPORT_REMOTE_INNER_H
 
+#include "image/schema1.h"
 #include "transport/http_header.h"
 #include "transport/remote.h"
 
@@ -11,7 +12,7 @@
 /* The documents that we read. */
 #define NC_REMOTE_ACCEPT                                                                                      \
 	NC_MEDIA_OCI_INDEX ", " NC_MEDIA_OCI_MANIFEST ", " NC_MEDIA_DOCKER_LIST ", " NC_MEDIA_DOCKER_MANIFEST \
-			   ", application/vnd.docker.distribution.manifest.v1+prettyjws"
+			   ", " NC_MEDIA_SCHEMA1_SIGNED
 
 /* What lets a scope in. */
 struct nc_token {

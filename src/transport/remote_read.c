@@ -2,6 +2,7 @@
 #include "transport/remote_inner.h"
 
 #include "base/buf.h"
+#include "image/schema1.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,16 @@ static int take_type(const struct nc_http_answer *answer, struct nc_remote_docum
 static int check_digest(const struct nc_http_answer *answer, const char *reference, struct nc_remote_document *ret,
 			struct nacre_error *err)
 {
+	NC_AUTO_BUF struct nc_buf payload = NC_BUF_INIT(NC_REMOTE_DOCUMENT_MAX);
+	const char *bytes = ret->bytes;
+	size_t len = ret->len;
+	if (nc_is_schema1(ret->media_type, bytes, len)) {
+		int code = nc_schema1_payload(bytes, len, &payload, err);
+		if (code < 0)
+			return code;
+		bytes = nc_buf_text(&payload);
+		len = payload.len;
+	}
 	const char *claim = nc_http_header_get(answer, "Docker-Content-Digest", 0);
 	const char *const wanted[] = { strchr(reference, ':') ? reference : NULL, claim };
 	for (size_t i = 0; i < 2; i++) {
@@ -41,7 +52,7 @@ static int check_digest(const struct nc_http_answer *answer, const char *referen
 		int code = nc_hash_new(promised.alg, &hash, err);
 		if (code < 0)
 			return code;
-		nc_hash_add(hash, ret->bytes, ret->len);
+		nc_hash_add(hash, bytes, len);
 		nc_hash_finish(hash, &got);
 		if (!nc_digest_equal(&got, &promised)) {
 			char text[NC_DIGEST_TEXT];
@@ -49,7 +60,7 @@ static int check_digest(const struct nc_http_answer *answer, const char *referen
 				       nc_digest_text(&got, text), i ? "what the registry says: " : "", wanted[i]);
 		}
 	}
-	return nc_digest_of(ret->bytes, ret->len, &ret->digest, err);
+	return nc_digest_of(bytes, len, &ret->digest, err);
 }
 
 /* ret_broke: the answer came, and broke off. */

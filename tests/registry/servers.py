@@ -3,6 +3,7 @@
 
   servers.py token --cert C --key K --user U --password P [--expires S]   hands out tokens that docker-registry believes
   servers.py proxy --upstream HOST:PORT --faults FILE [--foreign HOST:PORT]  passes requests on, with faults
+  servers.py static --files DIR                                           manifests of schema 1 as they lie there
   servers.py foreign [--upstream HOST:PORT]                               another host; logs what is sent to it
 
 The file of faults has one fault a line, FAULT TIMES PART: the next TIMES requests whose path has PART in it get it;
@@ -324,15 +325,26 @@ class ForeignHandler(Handler):
     do_POST = do_PATCH = do_PUT
 
 
+class StaticHandler(Handler):
+    def do_GET(self):
+        self.note()
+        try:
+            with open(self.server.options.files + self.path, "rb") as f:
+                self.answer(200, f.read(), Content_Type="application/vnd.docker.distribution.manifest.v1+prettyjws")
+        except OSError:
+            self.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["token", "proxy", "foreign"])
-    for name in ("cert", "key", "user", "password", "upstream", "faults", "foreign"):
+    parser.add_argument("kind", choices=["token", "proxy", "foreign", "static"])
+    for name in ("cert", "key", "user", "password", "upstream", "faults", "foreign", "files"):
         parser.add_argument("--" + name)
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--expires", type=int, default=300)
     options = parser.parse_args()
-    handler = {"token": TokenHandler, "proxy": ProxyHandler, "foreign": ForeignHandler}[options.kind]
+    handler = {"token": TokenHandler, "proxy": ProxyHandler, "foreign": ForeignHandler,
+               "static": StaticHandler}[options.kind]
     server = http.server.ThreadingHTTPServer((options.address, 0), handler)
     server.daemon_threads = True
     server.options = options
