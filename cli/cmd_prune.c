@@ -37,7 +37,7 @@ static bool is_v1(const struct pruning *pruning, const char *id)
 
 static void on_step(void *ctx, enum nacre_pruned kind, const char *object, uint64_t bytes)
 {
-	static const char *const kinds[] = { "name", "image", "layer", "blob", "tree" };
+	static const char *const kinds[] = { "name", "image", "layer", "blob", "tree", "partial blob" };
 	struct pruning *pruning = ctx;
 	char id[ID_TEXT_MAX], name[NAME_TEXT_MAX];
 

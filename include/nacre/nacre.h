@@ -611,6 +611,7 @@ NACRE_API int nacre_df_images(struct nacre_store *store, int (*fn)(void *ctx, co
 enum nacre_pruned {
 	NACRE_PRUNED_NAME, NACRE_PRUNED_IMAGE, NACRE_PRUNED_LAYER, NACRE_PRUNED_BLOB,
 	NACRE_PRUNED_TREE,			/* a tree of the driver's that no node has */
+	NACRE_PRUNED_PARTIAL,			/* what had come of a blob when its pull ended too early */
 };
 struct nacre_prune_options {
 	size_t size;
@@ -627,9 +628,10 @@ struct nacre_pruned_total {
 	uint64_t names, images, layers, blobs, trees;	/* how many */
 	uint64_t bytes;			/* blocks on disk that are free now: of all these, of directories that became empty,
 					 * and what the catalog got smaller */
+	uint64_t partials;		/* how many */
 };
 /* Remove what nobody needs: images without a name that nothing uses, layers that no image has, blobs that no manifest
- * names, trees that no node has, empty directories of names; and make the catalog as small as it can be. In use is what is
+ * names, what pulls that were killed had fetched, trees that no node has, empty directories of names; and make the catalog as small as it can be. In use is what is
  * mounted, held, below a writable layer, the parent of something that stays, or just being loaded or read by another.
  * options may be NULL, ret too. Each image is a removal of its own: after a kill the next writer finishes the one that was
  * under way. What processes that died left was swept when the store was opened, and is not counted. */

@@ -174,6 +174,8 @@ static int settle(struct walk *walk, const char *path, const char *name, unsigne
 		return settle_id(walk, path + 6, NC_PLACE_NODE, entry, err);
 	if (strncmp(path, "blobs/sha256/", 13) == 0)
 		return settle_id(walk, path + 13, NC_PLACE_BLOB, entry, err);
+	if (strncmp(path, "blobs/partial/", 14) == 0)
+		return settle_id(walk, path + 14, NC_PLACE_PARTIAL, entry, err);
 	if (strncmp(path, "writable/", 9) == 0)
 		return settle_id(walk, path + 9, NC_PLACE_WRITABLE, entry, err);
 	if (begins(path, "nacre.tmp") || strncmp(name, NC_TEMPORARY, strlen(NC_TEMPORARY)) == 0)

@@ -14,6 +14,7 @@ enum nc_place {
 	NC_PLACE_TREE,			/* a layer's tree, as the driver keeps it; belongs to the node */
 	NC_PLACE_NODE,			/* graph/<id>; belongs to the node */
 	NC_PLACE_BLOB,			/* belongs to the blob: its 64 digits */
+	NC_PLACE_PARTIAL,		/* what has come of a blob; belongs to its 64 digits */
 	NC_PLACE_WRITABLE,		/* a writable layer; belongs to its ID */
 	NC_PLACE_METADATA,		/* belongs to all */
 	NC_PLACE_CATALOG,

@@ -13,6 +13,7 @@ void nc_prune_release(struct nc_prune *prune)
 	nc_plan_release(&prune->heads);
 	nc_plan_release(&prune->gone);
 	nc_plan_release(&prune->rest);
+	nc_plan_release(&prune->begun);
 }
 
 /* --- what would go ---------------------------------------------------------------------------------------------- */
@@ -221,6 +222,14 @@ static int plan_tree(void *ctx, const char *id, struct nacre_error *err)
 	return code > 0 ? nc_plan_add_node(&planning->prune->rest, id, err) : code;
 }
 
+static int plan_partial(void *ctx, const char *hex, struct nacre_error *err)
+{
+	struct planning *planning = ctx;
+	struct nc_step step = { .kind = NC_STEP_BLOB };
+	memcpy(step.hex, hex, NC_HEX_ID);
+	return nc_partial_idle(planning->store, hex) ? nc_plan_add(&planning->prune->begun, &step, err) : 0;
+}
+
 static uint64_t bytes_of(const struct nc_blocks *blocks, const struct nc_step *step)
 {
 	if (step->kind == NC_STEP_BLOB)
@@ -242,6 +251,8 @@ static int add_up(struct planning *planning, struct nacre_error *err)
 	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < plans[p]->count; i++)
 			prune->bytes += bytes_of(planning->blocks, &plans[p]->steps[i]);
+	for (size_t i = 0; i < prune->begun.count; i++)
+		prune->bytes += nc_blocks_of(planning->blocks, NC_PLACE_PARTIAL, prune->begun.steps[i].hex);
 	return code;
 }
 
@@ -274,6 +285,8 @@ int nc_prune_plan(struct nacre_store *store, const struct nacre_prune_options *o
 		code = plan_layers(&planning, err);
 	if (code == 0 && store->blobs >= 0)
 		code = nc_dir_each(store->blobs, plan_blob, &planning, err);
+	if (code == 0)
+		code = nc_partial_each(store, plan_partial, &planning, err);
 	/* of Docker's trees not all are ours */
 	if (code == 0 && !store->adopted)
 		code = store->driver->ops->each(store->driver, plan_tree, &planning, err);
@@ -307,7 +320,8 @@ static void tell(struct work *work, enum nacre_pruned kind, const char *object, 
 {
 	uint64_t *counts[] = { [NACRE_PRUNED_NAME] = &work->total.names, [NACRE_PRUNED_IMAGE] = &work->total.images,
 			       [NACRE_PRUNED_LAYER] = &work->total.layers, [NACRE_PRUNED_BLOB] = &work->total.blobs,
-			       [NACRE_PRUNED_TREE] = &work->total.trees };
+			       [NACRE_PRUNED_TREE] = &work->total.trees,
+			       [NACRE_PRUNED_PARTIAL] = &work->total.partials };
 	++*counts[kind];
 	work->total.bytes += bytes;
 	if (work->options->step)
@@ -319,6 +333,13 @@ static void tell_blob(struct work *work, const struct nc_step *step)
 	char digest[NC_DIGEST_TEXT] = "sha256:";
 	strcat(digest, step->hex);
 	tell(work, NACRE_PRUNED_BLOB, digest, bytes_of(work->blocks, step));
+}
+
+static void tell_partial(struct work *work, const struct nc_step *step)
+{
+	char digest[NC_DIGEST_TEXT] = "sha256:";
+	strcat(digest, step->hex);
+	tell(work, NACRE_PRUNED_PARTIAL, digest, nc_blocks_of(work->blocks, NC_PLACE_PARTIAL, step->hex));
 }
 
 /* kinds: of each node of gone, whether it is an image: afterwards nobody can tell. */
@@ -355,6 +376,8 @@ static void tell_all(struct work *work, const struct nc_map *images)
 		else
 			tell(work, NACRE_PRUNED_TREE, step->id, bytes_of(work->blocks, step));
 	}
+	for (size_t i = 0; i < prune->begun.count; i++)
+		tell_partial(work, &prune->begun.steps[i]);
 	work->total.bytes = prune->bytes;
 }
 
@@ -409,6 +432,14 @@ static int remove_blob(struct work *work, const struct nc_step *step, struct nac
 	return code;
 }
 
+static int remove_partial(struct work *work, const struct nc_step *step, struct nacre_error *err)
+{
+	int code = nc_partial_remove(work->store, step->hex, err);
+	if (code > 0)
+		tell_partial(work, step);
+	return code < 0 ? code : 0;
+}
+
 /* Names are counted together: which of their directories went depends on all of them. */
 static void count_names(struct work *work)
 {
@@ -443,6 +474,8 @@ static int carry_out(struct work *work, const struct nc_map *images, struct nacr
 	for (size_t i = 0; code == 0 && i < rest->count; i++)
 		code = rest->steps[i].kind == NC_STEP_BLOB ? remove_blob(work, &rest->steps[i], err)
 							   : remove_tree(work, &rest->steps[i], err);
+	for (size_t i = 0; code == 0 && i < work->prune->begun.count; i++)
+		code = remove_partial(work, &work->prune->begun.steps[i], err);
 	if (code == 0)
 		code = nc_names_tidy(work->store, work->locks, err);
 	if (code == 0)

@@ -10,6 +10,7 @@ struct nc_prune {
 	struct nc_plan heads;		/* nodes in the order of their removal */
 	struct nc_plan gone;		/* nodes that go with them, and names (with the node's ID) */
 	struct nc_plan rest;		/* blobs, and trees without a node as NODE */
+	struct nc_plan begun;		/* blobs that somebody died bringing */
 	uint64_t name_bytes;
 	uint64_t catalog_before;	/* what the catalog takes with its log; it will be smaller */
 	uint64_t bytes;			/* of all of it */

@@ -36,6 +36,7 @@ struct layer {
 	char id[NC_HEX_ID];
 	char built[NC_HEX_ID];		/* what it is built as: id, or another that takes the place of what id has */
 	int dir;			/* of the node, in the stage */
+	bool keeps;			/* its blob */
 	struct nc_tree *tree;
 	bool sealed;
 	struct nc_record *record;	/* NULL: the driver keeps the tar */
@@ -176,7 +177,7 @@ static int make_dir(struct layer *layer, struct nacre_error *err)
 
 #define INCOMING "incoming"
 
-/* A file in the stage for a blob that shall be kept; -1 when it need not be. */
+/* A file in the stage for a blob that shall be kept; -1 when it need not be, or lies in a file already. */
 static int open_blob(struct layer *layer, int *ret_fd, struct nacre_error *err)
 {
 	struct nc_ingest *ingest = layer->ingest;
@@ -191,7 +192,8 @@ static int open_blob(struct layer *layer, int *ret_fd, struct nacre_error *err)
 			return code;
 	}
 	int code = nc_ingest_side(ingest, "blobs", &ingest->blobs, err);
-	if (code < 0)
+	layer->keeps = code == 0;
+	if (code < 0 || layer->in->partial)
 		return code;
 	int fd = openat(ingest->blobs, INCOMING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -206,6 +208,8 @@ static int keep_blob(struct layer *layer, struct nacre_error *err)
 	int blobs = layer->ingest->blobs;
 	char hex[NC_DIGEST_TEXT];
 	nc_digest_hex(&layer->blob, hex);
+	if (layer->in->partial)
+		return layer->codec == NC_PLAIN ? 0 : nc_partial_link(layer->in->partial, blobs, hex, err);
 	if (layer->codec == NC_PLAIN)
 		return unlinkat(blobs, INCOMING, 0) < 0 ? nc_fail(err, NACRE_E_IO, errno, "remove an empty blob") : 0;
 	if (renameat(blobs, INCOMING, blobs, hex) < 0)
@@ -214,6 +218,12 @@ static int keep_blob(struct layer *layer, struct nacre_error *err)
 }
 
 /* --- bringing it ------------------------------------------------------------------------------------------------ */
+
+/* Where in the stage the driver works. */
+static void name_work(const struct layer *layer, char ret[NC_HEX_ID + 8])
+{
+	snprintf(ret, NC_HEX_ID + 8, "tree.%s", layer->built);
+}
 
 static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *err)
 {
@@ -230,7 +240,7 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 		code = nc_record_new(layer->ingest->store, layer->dir, &layer->record, err);
 	if (code == 0 && layer->record)
 		hook = nc_record_hook(layer->record);
-	snprintf(work, sizeof work, "tree.%s", layer->built);
+	name_work(layer, work);
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
 	if (code == 0)
@@ -261,7 +271,7 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 		layer->sealed = true;
 		code = settle_record(layer, err);
 	}
-	if (code == 0 && blob >= 0)
+	if (code == 0 && layer->keeps)
 		code = keep_blob(layer, err);
 	return code < 0 ? code : describe_layer(layer, err);
 }
@@ -271,12 +281,17 @@ static void undo(struct layer *layer)
 {
 	struct nc_ingest *ingest = layer->ingest;
 	struct nc_driver *driver = ingest->store->driver;
+	char work[NC_HEX_ID + 8];
 	nc_tree_abort(layer->tree);
 	layer->tree = NULL;
 	if (layer->sealed)
 		driver->ops->remove(driver, layer->built, ingest->stage->dir, NULL);
 	if (ingest->nodes >= 0)
 		nc_tree_remove(ingest->nodes, layer->built, NULL);
+	/* it may be tried again, with better bytes */
+	name_work(layer, work);
+	if (ingest->stage)
+		nc_tree_remove(ingest->stage->dir, work, NULL);
 }
 
 /* --- one that is there, or not to be known yet ------------------------------------------------------------------ */

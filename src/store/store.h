@@ -33,6 +33,7 @@
  *              manifest            "sha256:<hex> MEDIATYPE": the first of them            (images that came with one)
  *   graph/_tmp/                    stages
  *   blobs/sha256/<hex>             compressed layers that were kept
+ *   blobs/partial/<hex>            what has come of a blob that is being pulled; nobody's, once its lock is free (partial.h)
  *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
  *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
  *   holds/<session>                {"owner":…,"pid":…,"start":…,"boot":…,"namespace":…,"ids":[…]}
@@ -66,6 +67,7 @@
 #include "io/codec.h"
 #include "io/digest.h"
 #include "io/reader.h"
+#include "store/partial.h"
 
 #include <nacre/nacre.h>
 
@@ -101,6 +103,7 @@ struct nc_layer_in {
 	const struct nc_digest *blob;	/* digest of the stream as it comes; NULL: unknown */
 	uint64_t blob_size;		/* UINT64_MAX: unknown */
 	bool keep_blob;			/* when it is compressed */
+	const struct nc_partial *partial;	/* has all of the blob once it was read: is kept instead of a copy; NULL */
 	const char *id;			/* node ID instead of the chain ID (graph register, kept v1 IDs); NULL */
 	const char *json;		/* description instead of the default; NULL */
 	size_t json_len;

@@ -112,7 +112,7 @@ static void sort_bytes(const struct accounts *accounts, struct nacre_usage *usag
 	/* what of the driver's home is nobody's tree is all's */
 	usage->metadata = blocks->bytes[NC_PLACE_METADATA] + blocks->bytes[NC_PLACE_NODE] +
 			  blocks->bytes[NC_PLACE_TREE] - usage->trees - usage->rubbish;
-	usage->rubbish += blocks->bytes[NC_PLACE_RUBBISH];
+	usage->rubbish += blocks->bytes[NC_PLACE_RUBBISH] + blocks->bytes[NC_PLACE_PARTIAL];
 	usage->writable = blocks->bytes[NC_PLACE_WRITABLE];
 	usage->blob_bytes = blocks->bytes[NC_PLACE_BLOB];
 	usage->catalog = blocks->bytes[NC_PLACE_CATALOG];

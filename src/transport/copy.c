@@ -238,6 +238,14 @@ int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct 
 	return code < 0 ? code : 0;
 }
 
+static int commit(struct nc_source *source, struct nc_sink *sink, struct nacre_error *err)
+{
+	int code = sink->ops->commit(sink, err);
+	if (code >= 0 && source->ops->arrived)
+		source->ops->arrived(source);
+	return code;
+}
+
 int nc_copy_into_store(const struct nc_copy *copy, struct nc_source *source, struct nacre_store *store,
 		       struct nacre_error *err)
 {
@@ -248,7 +256,7 @@ int nc_copy_into_store(const struct nc_copy *copy, struct nc_source *source, str
 	int code = nc_graph_save_open(&wish, &sink, err);
 	if (code >= 0)
 		code = nc_copy_images(copy, source, sink, err);
-	return code < 0 ? code : sink->ops->commit(sink, err);
+	return code < 0 ? code : commit(source, sink, err);
 }
 
 /* --- what callers say ------------------------------------------------------------------------------------------- */
@@ -344,6 +352,7 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 		return code;
 	choose_spool(store, to, &beside);
 	wish.rest = from->rest;
+	wish.resume = to->transport == NC_GRAPH;
 	wish.spool.dir = beside.dir;
 	code = open_sink(to, store, options, &sink, err);
 	if (code >= 0) {
@@ -354,7 +363,7 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	const struct nc_copy copy = { options, "copying layer", renames ? rename : NULL, copied };
 	if (code >= 0)
 		code = nc_copy_images(&copy, source, sink, err);
-	return code < 0 ? code : sink->ops->commit(sink, err);
+	return code < 0 ? code : commit(source, sink, err);
 }
 
 int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret)

@@ -213,7 +213,7 @@ static int bring(struct graph_sink *self, size_t i, struct nc_reader *blob, stru
 		.diff_id = layer->diff_id.alg ? &layer->diff_id : NULL,
 		.blob = layer->blob.alg ? &layer->blob : NULL,
 		.blob_size = layer->blob_size,
-		.keep_blob = self->keep_blobs && offer->manifest,
+		.keep_blob = self->keep_blobs && offer->manifest, .partial = layer->partial,
 	};
 	if (i) {
 		node_id(self, i - 1, parent);

@@ -19,6 +19,7 @@ struct nc_source_wish {
 	bool plain;			/* the sink likes plain tars better */
 	const struct nacre_progress *progress;
 	const struct nacre_registry_options *registry;	/* may be NULL */
+	bool resume;			/* what comes is kept in the store until all of it has arrived there */
 };
 
 /* Takes what it opens (archive, blobs), also on failure. */

@@ -12,6 +12,7 @@ static int pull(struct nacre_store *store, const char *name, const struct nacre_
 	if (code < 0)
 		return code;
 	wish.rest = name;
+	wish.resume = true;
 	code = nc_source_open(&place, &wish, &source, err);
 	return code < 0 ? code : nc_copy_into_store(&copy, source, store, err);
 }

@@ -4,9 +4,13 @@
 #include "transport/oci_layout.h"
 #include "transport/places.h"
 #include "transport/remote.h"
+#include "transport/resume.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A smaller blob is fetched as fast as it is looked for. */
+#define SMALL ((uint64_t)16 << 10)
 
 struct registry_source {
 	struct nc_source base;
@@ -22,6 +26,11 @@ struct registry_source {
 	struct nc_manifest **indexes;	/* on the way down */
 	size_t image_count, index_count;
 	struct nc_offer_box box;
+	bool resume;
+	struct nc_partial *partial;	/* of the layer in hand */
+	bool from_before;		/* some of it was there */
+	struct nc_digest *begun;	/* blobs that have, or had, a partial one */
+	size_t begun_count;
 };
 
 /* --- documents -------------------------------------------------------------------------------------------------- */
@@ -188,18 +197,65 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	return 0;
 }
 
+static int note_begun(struct registry_source *self, const struct nc_digest *blob, struct nacre_error *err)
+{
+	struct nc_digest *begun = nc_realloc_array(self->begun, self->begun_count + 1, sizeof *begun);
+	if (!begun)
+		return nc_nomem(err);
+	self->begun = begun;
+	begun[self->begun_count++] = *blob;
+	return 0;
+}
+
+/* What comes of a layer lies in the store, for the next pull should this one end too early. */
+static int begin_partial(struct registry_source *self, size_t i, struct nacre_error *err)
+{
+	struct nc_offer_layer *layer = &self->box.layers[i];
+	nc_partial_close(NC_GIVE(self->partial));
+	layer->partial = NULL;
+	if (!self->resume || layer->blob_size == UINT64_MAX || layer->blob_size < SMALL)
+		return 0;
+	int code = nc_partial_open(self->store, &layer->blob, layer->blob_size, &self->partial, err);
+	if (code <= 0)
+		return code;
+	self->from_before = nc_partial_size(self->partial) > 0;
+	layer->partial = self->partial;
+	return note_begun(self, &layer->blob, err);
+}
+
 static int registry_layer(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
 			  struct nacre_error *err)
 {
 	struct registry_source *self = (struct registry_source *)source;
 	const struct nc_offer_layer *wanted = &self->box.layers[layer];
 	*ret_size = wanted->blob_size;
+	int code = begin_partial(self, layer, err);
+	if (code < 0)
+		return code;
+	if (self->partial)
+		return nc_resumed_blob(&self->remotes, self->partial, &wanted->blob, wanted->blob_size, ret, err);
 	return nc_remote_blob(&self->remotes, &wanted->blob, wanted->blob_size, 0, ret, err);
 }
 
+/* Bad data: what was kept of it may be the fault. */
 static int registry_turn(struct nc_source *source, size_t layer)
 {
-	return nc_remotes_turn(&((struct registry_source *)source)->remotes);
+	struct registry_source *self = (struct registry_source *)source;
+	bool old = self->partial && self->from_before;
+	if (self->partial)
+		nc_partial_drop(NC_GIVE(self->partial), NULL);
+	self->box.layers[layer].partial = NULL;
+	return old || nc_remotes_turn(&self->remotes);
+}
+
+static void registry_arrived(struct nc_source *source)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	char hex[NC_DIGEST_TEXT];
+	nc_partial_close(NC_GIVE(self->partial));
+	for (size_t i = 0; i < self->begun_count; i++)
+		nc_partial_remove(self->store, nc_digest_hex(&self->begun[i], hex), NULL);
+	self->begun_count = 0;
 }
 
 static void close_remotes(struct registry_source *self)
@@ -213,6 +269,8 @@ static void close_remotes(struct registry_source *self)
 static void registry_close(struct nc_source *source)
 {
 	struct registry_source *self = (struct registry_source *)source;
+	nc_partial_close(self->partial);
+	free(self->begun);
 	nc_offer_box_release(&self->box);
 	for (size_t i = 0; i < self->index_count; i++)
 		nc_manifest_free(self->indexes[i]);
@@ -359,7 +417,7 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 {
 	static const struct nc_source_ops ops = {
 		.count = registry_count, .image = registry_image, .layer = registry_layer, .learned = registry_learned,
-		.turn = registry_turn, .close = registry_close,
+		.turn = registry_turn, .arrived = registry_arrived, .close = registry_close,
 	};
 	if (!*wish->rest)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");
@@ -368,6 +426,7 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 		return nc_nomem(err);
 	self->base.ops = &ops;
 	self->store = wish->store;
+	self->resume = wish->resume && wish->store;
 	self->platform = wish->platform;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	nc_offer_box_release(&self->box);

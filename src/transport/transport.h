@@ -14,6 +14,8 @@ struct nc_offer_layer {
 	struct nc_digest blob;		/* alg 0: the source does not know it beforehand */
 	uint64_t blob_size;		/* UINT64_MAX: unknown */
 	const char *media_type;		/* as the manifest says, "" without one */
+	const struct nc_partial *partial;	/* of the layer asked for last: a file of the store that has all of it once it
+						 * was read; NULL: none */
 };
 
 /* A node of a v1 archive, for keep_ids. Its layer is the one at its own position in offer.layers. */
@@ -56,6 +58,8 @@ struct nc_source_ops {
 	/* The bytes of a layer were bad: 1 when there is another place that may have better ones, of which the next call
 	 * of layer then gives. NULL for a source that has one place. */
 	int (*turn)(struct nc_source *source, size_t layer);
+	/* All that it gave is safe in the store. NULL for a source that does not care. */
+	void (*arrived)(struct nc_source *source);
 	void (*close)(struct nc_source *source);
 };
 struct nc_source {

@@ -9,7 +9,8 @@ start_registry() {
 	mkdir -p "$dir/data"
 	printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:0", secret: tests}\n%s\n' \
 		"$dir" "${2:-}" >"$dir/config.yml"
-	env -u REGISTRY_AUTH_FILE docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 3>&- &
+	: >"$dir/log"
+	env -u REGISTRY_AUTH_FILE docker-registry serve "$dir/config.yml" >>"$dir/log" 2>&1 3>&- &
 	echo $! >>"$files/pids"
 	for _ in $(seq 600); do
 		port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$dir/log")
@@ -25,7 +26,8 @@ serve() {
 	local name=$1
 	shift
 	mkdir -p "$files/$name"
-	python3 "$BATS_TEST_DIRNAME/servers.py" "$@" >"$files/$name/log" 2>&1 3>&- &
+	: >"$files/$name/log"
+	python3 "$BATS_TEST_DIRNAME/servers.py" "$@" >>"$files/$name/log" 2>&1 3>&- &
 	echo $! >>"$files/pids"
 	for _ in $(seq 600); do
 		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$files/$name/log")

@@ -134,6 +134,7 @@ class ProxyHandler(Handler):
             self.reply(status, headers, content, length)
 
     def ask_upstream(self, body):
+        """Status, headers, content and length of the registry's answer; logged are the bytes."""
         upstream = http.client.HTTPConnection(self.server.options.upstream, timeout=60)
         upstream.request(self.command, self.path, body=body, headers={
             name: value for name, value in self.headers.items() if name not in ("Connection", "Content-Length")})
@@ -166,6 +167,7 @@ class ProxyHandler(Handler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+            log(f"gave {len(content)} of {self.path}")
         self.wfile.flush()
 
     # instead of asking the registry
@@ -242,6 +244,11 @@ class ProxyHandler(Handler):
                      b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
     # with what it said
+    def after_most(self, status, headers, content):
+        """Nine tenths, and then silence."""
+        self.reply(status, headers, content[:len(content) * 9 // 10], len(content))
+        self.rfile.read(1)
+
     def after_silent(self, status, headers, content):
         """The registry has done it, and nobody hears of it."""
 
