@@ -192,6 +192,17 @@ int nc_partial_remove(struct nacre_store *store, const char *hex, struct nacre_e
 	return code < 0 ? code : 1;
 }
 
+uint64_t nc_partial_there(struct nacre_store *store, const struct nc_digest *digest)
+{
+	NC_AUTO_FD int dir = -1;
+	char hex[NC_DIGEST_TEXT];
+	struct stat st;
+	if (digest->alg != NC_SHA256 || open_dir(store, false, &dir, NULL) < 0 ||
+	    fstatat(dir, nc_digest_hex(digest, hex), &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
 struct visit {
 	int (*fn)(void *ctx, const char *hex, struct nacre_error *err);
 	void *ctx;

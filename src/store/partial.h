@@ -28,6 +28,8 @@ int nc_partial_append(struct nc_partial *partial, const void *bytes, size_t len,
 /* Another name for the file, once it is whole: nothing is appended any more. */
 int nc_partial_link(const struct nc_partial *partial, int dir, const char *name, struct nacre_error *err);
 
+/* How much of a blob is there; 0: nothing. */
+uint64_t nc_partial_there(struct nacre_store *store, const struct nc_digest *digest);
 /* Removes one, if nobody is at it: 1. */
 int nc_partial_remove(struct nacre_store *store, const char *hex, struct nacre_error *err);
 /* Whether there is one that nobody is at. */

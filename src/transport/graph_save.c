@@ -84,10 +84,14 @@ static void weigh(struct graph_sink *self, size_t i, const char *id)
 	struct nacre_node there;
 	if (layer->blob_size > INT64_MAX || nacre_node_get(self->store, id, &there, NULL) == 0)
 		return;
+	/* what an earlier pull has left is kept as it is */
+	uint64_t here = layer->blob.alg ? nc_partial_there(self->store, &layer->blob) : 0;
+	if (here > layer->blob_size)
+		here = 0;
 	bool compressed = strstr(layer->media_type, "gzip") || strstr(layer->media_type, "zstd");
 	*(compressed ? &self->room.compressed : &self->room.plain) += layer->blob_size;
 	if (compressed && self->keep_blobs && self->offer->manifest)
-		self->room.kept += layer->blob_size;
+		self->room.kept += layer->blob_size - here;
 }
 
 static int check_room(struct graph_sink *self, struct nacre_error *err)

@@ -35,6 +35,8 @@ static void test_goes_on(void **state)
 	assert_int_equal(nc_partial_size(partial), 0);
 	assert_done(nc_partial_append(partial, "01234", 5, &err));
 	nc_partial_close(partial);
+	struct nc_digest digest = some_digest();
+	assert_int_equal(nc_partial_there(fixture->store, &digest), 5);
 	partial = open_one(fixture);
 	assert_int_equal(nc_partial_size(partial), 5);
 	assert_int_equal(nc_partial_read(partial, 1, back, sizeof back, &err), 4);
