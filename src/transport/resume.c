@@ -16,6 +16,7 @@ struct resumed_reader {
 	uint64_t old;			/* so much was there */
 	struct nc_reader *rest;		/* NULL until it is needed */
 	char *block;
+	struct nacre_error failure;	/* once it has failed */
 };
 
 static ssize_t next_old(struct resumed_reader *self, const void **ret, struct nacre_error *err)
@@ -44,8 +45,11 @@ static ssize_t resumed_next(struct nc_reader *reader, const void **ret, struct n
 	struct resumed_reader *self = (struct resumed_reader *)reader;
 	if (self->at == self->size)
 		return 0;
-	ssize_t n = self->at < self->old ? next_old(self, ret, err) : next_new(self, ret, err);
-	self->at += n > 0 ? (uint64_t)n : 0;
+	struct nacre_error *why = &self->failure;
+	ssize_t n = why->code ? why->code : self->at < self->old ? next_old(self, ret, why) : next_new(self, ret, why);
+	if (n < 0)
+		return nc_fail(err, (int)n, 0, "%s", why->msg);
+	self->at += (uint64_t)n;
 	return n;
 }
 
@@ -60,7 +64,7 @@ static void resumed_close(struct nc_reader *reader)
 int nc_resumed_blob(struct nc_remotes *remotes, struct nc_partial *partial, const struct nc_digest *digest, uint64_t size,
 		    struct nc_reader **ret, struct nacre_error *err)
 {
-	static const struct nc_reader_ops ops = { resumed_next, resumed_close };
+	static const struct nc_reader_ops ops = { .next = resumed_next, .close = resumed_close };
 	struct resumed_reader *self = nc_zalloc(sizeof *self);
 	char text[NC_DIGEST_TEXT + 80], digest_text[NC_DIGEST_TEXT];
 	if (!self)
