@@ -1,5 +1,6 @@
 #include "store/replay.h"
 
+#include "io/ahead.h"
 #include "store/inner.h"
 #include "store/old_layer.h"
 #include "store/record.h"
@@ -19,7 +20,8 @@ struct replay {
 	char id[NC_HEX_ID];
 	struct nc_digest diff_id;	/* alg 0: unknown */
 	struct nc_hash *hash;		/* NULL: nothing to compare, or compared */
-	struct nc_reader *joined;
+	struct nc_reader *joined;	/* feeds hash */
+	uint64_t count;
 	int failed;			/* code of a failed comparison */
 };
 
@@ -55,8 +57,6 @@ static ssize_t replay_next(struct nc_reader *reader, const void **ret, struct na
 		n = nc_blame(err, NACRE_E_CORRUPT);
 	if (n < 0)
 		return nc_wrap(err, (int)n, "node %.12s", replay->id);
-	if (n > 0 && replay->hash)
-		nc_hash_add(replay->hash, *ret, (size_t)n);
 	if (n == 0 && replay->hash)
 		replay->failed = compare(replay, err);
 	return replay->failed ? replay->failed : n;
@@ -84,6 +84,19 @@ int nc_record_open(int node, struct nc_reader **ret, struct nacre_error *err)
 	return code < 0 ? code : nc_reader_decoded(reader, NULL, ret, err);
 }
 
+static int watch(struct replay *replay, const struct nc_digest *diff_id, struct nacre_error *err)
+{
+	struct nc_reader *joined = NC_GIVE(replay->joined);
+	replay->diff_id = *diff_id;
+	int code = nc_hash_new(diff_id->alg, &replay->hash, err);
+	if (code < 0) {
+		nc_reader_close(joined);
+		return code;
+	}
+	return replay->store->one_thread ? nc_reader_hashing(joined, replay->hash, &replay->count, &replay->joined, err)
+					 : nc_reader_ahead(joined, replay->hash, &replay->count, &replay->joined, err);
+}
+
 /* The archive that the driver kept, or what the record makes of the driver's files. */
 static int open_archive(struct replay *replay, int node, struct nacre_error *err)
 {
@@ -107,10 +120,8 @@ int nc_replay_open(struct nacre_store *store, int node, const char *id, const st
 	replay->store = store;
 	memcpy(replay->id, id, NC_HEX_ID);
 	int code = open_archive(replay, node, err);
-	if (code == 0 && diff_id) {
-		replay->diff_id = *diff_id;
-		code = nc_hash_new(diff_id->alg, &replay->hash, err);
-	}
+	if (code == 0 && diff_id)
+		code = watch(replay, diff_id, err);
 	if (code < 0) {
 		replay_close(&replay->base);
 		return code;

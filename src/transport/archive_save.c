@@ -73,7 +73,8 @@ int nc_archive_out_open(const char *path, struct nc_archive_out **ret, struct na
 	out->path = nc_strdup(path);
 	int code = out->path ? open_output(out, err) : nc_nomem(err);
 	if (code >= 0)
-		code = nc_writer_fd(out->direct >= 0 ? out->direct : out->file.fd, false, path, &out->writer, err);
+		code = out->direct >= 0 ? nc_writer_fd(out->direct, false, path, &out->writer, err)
+					: nc_writer_fd_early(out->file.fd, false, path, &out->writer, err);
 	if (code >= 0)
 		code = nc_tar_writer_new(out->writer, &out->tar, err);
 	if (code < 0) {

@@ -68,9 +68,9 @@ int nc_flow_open(struct nc_reader *blob, const struct nc_offer_layer *layer, str
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = nc_zalloc(sizeof *flow);
 	if (!flow)
 		return nc_nomem(err);
-	int code = nc_hash_new(layer->blob.alg ? layer->blob.alg : NC_SHA256, &flow->raw_hash, err);
-	if (code >= 0)
-		code = nc_hash_new(layer->diff_id.alg ? layer->diff_id.alg : NC_SHA256, &flow->plain_hash, err);
+	enum nc_digest_alg raw = layer->blob.alg ? layer->blob.alg : NC_SHA256;
+	enum nc_digest_alg plain = layer->diff_id.alg ? layer->diff_id.alg : NC_SHA256;
+	int code = layer->proved ? 0 : nc_hash_new(raw, &flow->raw_hash, err);
 	if (code >= 0)
 		code = nc_reader_verified(NC_GIVE(reader), NULL, layer->blob_size, &reader, err);
 	if (code >= 0)
@@ -79,6 +79,8 @@ int nc_flow_open(struct nc_reader *blob, const struct nc_offer_layer *layer, str
 		code = nc_reader_tee(NC_GIVE(reader), copy, &reader, err);
 	if (code >= 0)
 		code = nc_reader_decoded(NC_GIVE(reader), &flow->codec, &reader, err);
+	if (code >= 0 && (flow->codec != NC_PLAIN || raw != plain))
+		code = nc_hash_new(plain, &flow->plain_hash, err);
 	if (code >= 0)
 		code = nc_reader_hashing(NC_GIVE(reader), flow->plain_hash, &flow->plain_size, &reader, err);
 	if (code < 0)
@@ -100,8 +102,13 @@ int nc_flow_end(struct nc_flow *flow, const struct nc_offer_layer *layer, struct
 		struct nacre_error *err)
 {
 	struct nc_digest diff_id;
-	nc_hash_finish(flow->raw_hash, &flow->raw);
-	nc_hash_finish(flow->plain_hash, &diff_id);
+	if (flow->raw_hash)
+		nc_hash_finish(flow->raw_hash, &flow->raw);
+	else
+		flow->raw = layer->blob;
+	diff_id = flow->raw;
+	if (flow->plain_hash)
+		nc_hash_finish(flow->plain_hash, &diff_id);
 	if (layer->blob_size != UINT64_MAX && flow->raw_size != layer->blob_size)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "%llu of %llu bytes are the layer, something else follows",
 			       (unsigned long long)flow->raw_size, (unsigned long long)layer->blob_size);

@@ -8,7 +8,8 @@
 struct nc_flow {
 	struct nc_reader *reader;	/* the plain tar */
 	enum nc_codec codec;		/* how it came */
-	struct nc_hash *raw_hash, *plain_hash;
+	struct nc_hash *raw_hash;	/* NULL: the source proves its blobs */
+	struct nc_hash *plain_hash;	/* NULL: the plain bytes are the raw ones */
 	uint64_t raw_size, plain_size;	/* so far */
 	struct nc_digest raw;		/* set by nc_flow_end */
 };

@@ -172,8 +172,12 @@ static int read_config(struct graph_source *self, struct nacre_error *err)
 	if (!self->layers)
 		return nc_nomem(err);
 	for (size_t i = 0; i < image->layer_count; i++) {
+		struct nc_digest noted;
 		memcpy(self->layers[i], image->layers[i].chain_id, NC_HEX_ID);
 		box->layers[i].blob = box->layers[i].diff_id;
+		/* the store compares what it gives with what it has noted */
+		box->layers[i].proved = nc_store_layer_diff_id(self->store, self->layers[i], &noted, NULL) == 0 &&
+					nc_digest_equal(&noted, &box->layers[i].blob);
 	}
 	return 0;
 }

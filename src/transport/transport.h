@@ -16,6 +16,7 @@ struct nc_offer_layer {
 	const char *media_type;		/* as the manifest says, "" without one */
 	const struct nc_partial *partial;	/* of the layer asked for last: a file of the store that has all of it once it
 						 * was read; NULL: none */
+	bool proved;			/* the source's reader fails at its end unless its bytes have the digest blob */
 };
 
 /* A node of a v1 archive, for keep_ids. Its layer is the one at its own position in offer.layers. */
