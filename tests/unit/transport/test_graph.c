@@ -343,6 +343,37 @@ static void imports_a_root_file_system(void **state)
 	bytes_free(&small);
 }
 
+/* What the store keeps no longer is what it took in: nothing of that goes out, whoever is to notice. */
+static void damage_does_not_go_out(void **state)
+{
+	static const enum nacre_format formats[] = { NACRE_DOCKER_ARCHIVE, NACRE_OCI_ARCHIVE, NACRE_OCI_DIR };
+	struct image a = image_of("a", NC_GZIP, NULL);
+	char content[512], diff_id[512];
+	write_docker("x.tar", &a, "[\"a:1\"]");
+	assert_done(load("x.tar", NULL));
+	snprintf(content, sizeof content, "store/vfs/dir/%s/base", a.layers[0].hex);
+	snprintf(diff_id, sizeof diff_id, "store/graph/%s/diffid", a.layers[0].hex);
+	assert_true(there(content) && there(diff_id));
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+		char other[160];
+		put_file(content, "the Lowest layer\n", 17);
+		assert_int_equal(save("a:1", formats[i], "y"), NACRE_E_CORRUPT);
+		assert_false(there("y"));
+		put_file(content, "the lowest layer\n", 17);
+		snprintf(other, sizeof other, "sha256:%s", a.layers[1].hex);
+		put_file(diff_id, other, strlen(other));
+		assert_int_equal(save("a:1", formats[i], "y"), NACRE_E_CORRUPT);
+		assert_false(there("y"));
+		snprintf(other, sizeof other, "sha256:%s", a.layers[0].hex);
+		put_file(diff_id, other, strlen(other));
+		assert_done(save("a:1", formats[i], "sound"));
+		char command[3000];
+		snprintf(command, sizeof command, "rm -r %s", at("", "sound"));
+		assert_int_equal(system(command), 0);
+	}
+	image_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(images_of_2015_get_content_ids, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(images_of_2015_keep_their_ids_where_asked, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(the_index_is_kept, enter_store, leave_store),
+		cmocka_unit_test_setup_teardown(damage_does_not_go_out, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(imports_a_root_file_system, enter_store, leave_store),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
