@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VERSION 2
+#define VERSION 3
 #define BUSY_MS 120000
 /* So long does one who asks: it is the instant in which the first to open the file looks the log through. */
 #define ASK_BUSY_MS 18

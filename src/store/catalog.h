@@ -31,6 +31,8 @@ enum nc_question {
 	NC_ASK_OTHER_CHILD,	/* parent, not this one | id; at most one */
 	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, nodes of
 				 *                       2015 that have a name or no child, and what is damaged */
+	NC_ASK_IMAGES_FROM,	/* from, below         | the same, of those IDs */
+	NC_ASK_IMAGES_NAMED,	/* from, below         | the same, of those that have a name between */
 	NC_ASK_LOST,		/*                     | id; nodes of 2015 whose ancestors end nowhere, and that are
 				 *                       not among the images */
 	NC_ASK_ADRIFT,		/*                     | id; at most one: damaged, and its parent is not known */

@@ -22,9 +22,19 @@ static const char schema[] =
 	"CREATE INDEX blob_image ON blob(image);"
 	"CREATE TABLE member(layer TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY(layer, image)) WITHOUT ROWID;"
 	"CREATE INDEX member_image ON member(image);"
-	"PRAGMA user_version = 2;";
+	/* how many images have a layer, counted as they come and go: a base may have ten thousand */
+	"CREATE TABLE users(layer TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TRIGGER member_comes AFTER INSERT ON member BEGIN INSERT INTO users VALUES(new.layer, 1)"
+	" ON CONFLICT(layer) DO UPDATE SET count = count + 1; END;"
+	"CREATE TRIGGER member_goes AFTER DELETE ON member BEGIN UPDATE users SET count = count - 1 WHERE layer = old.layer;"
+	" DELETE FROM users WHERE layer = old.layer AND count = 0; END;"
+	"PRAGMA user_version = 3;";
 
 #define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
+
+#define IS_IMAGE "n.kind & 14 AND (n.kind & 10 OR EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR" \
+		 " NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> ''))"
+#define NEWEST_FIRST "n.created DESC, n.created_nsec DESC, n.id"
 
 /* What is told comes after what is asked. */
 enum telling {
@@ -54,10 +64,11 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_CHILDREN] =
 		"SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
 	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
-	[NC_ASK_IMAGES] =
-		"SELECT " NODE_COLUMNS " FROM node n WHERE n.kind & 14 AND (n.kind & 10 OR"
-		" EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR NOT EXISTS (SELECT 1 FROM node c WHERE"
-		" c.parent = n.id AND c.parent <> '')) ORDER BY n.created DESC, n.created_nsec DESC, n.id",
+	[NC_ASK_IMAGES] = "SELECT " NODE_COLUMNS " FROM node n WHERE " IS_IMAGE " ORDER BY " NEWEST_FIRST,
+	[NC_ASK_IMAGES_FROM] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id >= ?1 AND n.id < ?2 AND " IS_IMAGE
+			       " ORDER BY +" NEWEST_FIRST,
+	[NC_ASK_IMAGES_NAMED] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id IN (SELECT id FROM name WHERE"
+				" name >= ?1 AND name < ?2) AND " IS_IMAGE " ORDER BY +" NEWEST_FIRST,
 	/* downwards from those whose parent is of another kind or none: who is not met hangs on itself or on nothing */
 	[NC_ASK_LOST] =
 		"WITH RECURSIVE down(id) AS (SELECT n.id FROM node n WHERE n.kind & 4 AND (n.parent = '' OR EXISTS"
@@ -65,7 +76,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 		" UNION SELECT n.id FROM down JOIN node n ON n.parent = down.id WHERE n.kind & 4)"
 		" SELECT n.id FROM node n WHERE n.kind & 4 AND n.id NOT IN (SELECT id FROM down) AND"
 		" NOT EXISTS (SELECT 1 FROM name WHERE name.id = n.id) AND"
-		" EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> '') ORDER BY n.id",
+		" EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> '') ORDER BY +n.id",
 	[NC_ASK_ADRIFT] = "SELECT id FROM node WHERE kind & 8 AND parent = '' LIMIT 1",
 	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
 	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
@@ -75,7 +86,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 		"WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("
 		"SELECT " NODE_COLUMNS ", 0 FROM node n WHERE n.id = ?1 UNION ALL "
 		"SELECT " NODE_COLUMNS ", depth + 1 FROM up JOIN node n ON n.id = up.parent WHERE depth < 4096)"
-		" SELECT id, parent, kind, size, diff_id, (SELECT count(*) FROM member WHERE layer = up.id)"
+		" SELECT id, parent, kind, size, diff_id, (SELECT count FROM users WHERE layer = up.id)"
 		" FROM up ORDER BY depth",
 	[NC_ASK_BLOB_USERS] = "SELECT image FROM blob WHERE digest = ?1 LIMIT 1",
 	[NC_ASK_COUNTS] =

@@ -4,6 +4,7 @@
 #include "store/old_root.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -250,6 +251,36 @@ static int note_left_out(struct nacre_store *store, struct nacre_image_list *lis
 	return code;
 }
 
+/* The names that a pattern can fit that is none: of one tag, or of all tags of a repository. False: any. */
+static bool find_names(const char *pattern, char *ret_from, char *ret_below)
+{
+	struct nc_reference reference;
+	if (strpbrk(pattern, "*?[\\") || nc_reference_parse_bare(pattern, &reference, NULL) < 0 || *reference.digest)
+		return false;
+	nc_reference_full(&reference, ret_from);
+	strcpy(ret_below, ret_from);
+	/* no name has '!', which is below whatever a tag may go on with; ';' follows ':' */
+	strcat(ret_below, *reference.tag ? "!" : ";");
+	if (!*reference.tag)
+		strcat(ret_from, ":");
+	return true;
+}
+
+/* Those that may fit: all, where nothing names them. */
+static int find_candidates(const struct filter *filter, struct nc_rows *ret, struct nacre_error *err)
+{
+	struct nc_catalog *catalog = filter->store->catalog;
+	char from[NC_REFERENCE_TEXT + 2], below[NC_REFERENCE_TEXT + 2];
+	if (filter->id) {
+		snprintf(from, NC_HEX_ID, "%s", filter->id);
+		snprintf(below, NC_HEX_ID + 1, "%sg", from);
+		return nc_catalog_ask(catalog, NC_ASK_IMAGES_FROM, from, below, ret, err);
+	}
+	if (filter->reference && find_names(filter->reference, from, below))
+		return nc_catalog_ask(catalog, NC_ASK_IMAGES_NAMED, from, below, ret, err);
+	return nc_catalog_ask(catalog, NC_ASK_IMAGES, NULL, NULL, ret, err);
+}
+
 int nacre_image_list(struct nacre_store *store, const struct nacre_list_options *options,
 		     struct nacre_image_list **ret, struct nacre_error *err)
 {
@@ -258,7 +289,7 @@ int nacre_image_list(struct nacre_store *store, const struct nacre_list_options 
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
 	int code = filter_open(&filter, store, options, err);
 	if (code == 0)
-		code = nc_catalog_ask(store->catalog, NC_ASK_IMAGES, NULL, NULL, &rows, err);
+		code = find_candidates(&filter, &rows, err);
 	if (code == 0 && (!(list = nc_zalloc(sizeof *list)) ||
 			  !(list->images = nc_realloc_array(NULL, rows.count, sizeof *list->images))))
 		code = nc_nomem(err);

@@ -209,7 +209,7 @@ static inline size_t entries(const struct fixture *fixture, const char *path)
 /* Everything that the catalog of a closed store says, as text (free()). */
 static inline char *dump_catalog(const struct fixture *fixture)
 {
-	static const char *const tables[] = { "node", "name", "document", "blob", "member" };
+	static const char *const tables[] = { "node", "name", "document", "blob", "member", "users" };
 	char path[256];
 	sqlite3 *db = NULL;
 	struct nc_buf text = NC_BUF_INIT((size_t)64 << 20);

@@ -3,6 +3,7 @@
 
 #include "io/lock.h"
 #include "io/stage.h"
+#include "store/catalog_sql.h"
 
 #include <signal.h>
 #include <time.h>
@@ -243,12 +244,59 @@ static void a_reader_is_overtaken(void **state)
 	nacre_store_close(reader);
 }
 
+/* --- what is asked ---------------------------------------------------------------------------------------------- */
+
+/* Only who asks for all of something may read all of it. */
+static bool may_scan(int statement)
+{
+	static const int lists[] = { NC_ASK_NODES, NC_ASK_HEADS, NC_ASK_IMAGES, NC_ASK_COUNTS, PUT_ALL_MEMBERS };
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (lists[i] == statement)
+			return true;
+	return false;
+}
+
+/* A step of SQLite's plan that goes through a table or an index from end to end. What is found step by step is read so, too,
+ * and so are constants and the index of the nodes of 2015, which has no others in it. */
+static bool is_scan(const char *step)
+{
+	static const char *const harmless[] = { "SCAN up", "SCAN down", "SCAN CONSTANT ROW", "SCAN n USING INDEX node_old" };
+	for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+		if (strncmp(step, harmless[i], strlen(harmless[i])) == 0)
+			return false;
+	return strncmp(step, "SCAN", 4) == 0;
+}
+
+static void no_question_reads_a_table(void **state)
+{
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, schema, NULL, NULL, NULL), SQLITE_OK);
+	size_t scans = 0;
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		sqlite3_stmt *plan = NULL;
+		char text[4096];
+		snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s", texts[i]);
+		assert_int_equal(sqlite3_prepare_v2(db, text, -1, &plan, NULL), SQLITE_OK);
+		while (sqlite3_step(plan) == SQLITE_ROW) {
+			const char *step = (const char *)sqlite3_column_text(plan, 3);
+			if (is_scan(step) && !may_scan(i))
+				fail_msg("%s: %s", step, texts[i]);
+			scans += is_scan(step);
+		}
+		sqlite3_finalize(plan);
+	}
+	assert_true(scans >= 3);
+	sqlite3_close(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_asks_waits_for_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_is_believed_with_its_log_where_nobody_writes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_is_overtaken, set_up, tear_down),
+		cmocka_unit_test(no_question_reads_a_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,6 +263,34 @@ static void lists_are_filtered(void **state)
 			 NACRE_E_INVALID);
 }
 
+/* A pattern without a special character is looked up, any other is tried on each name: that must come to the same. */
+static void names_are_looked_up_as_they_would_be_found(void **state)
+{
+	static const char *const names[] = { "alpine:3", "alpine:30", "alpine", "alpines:3", "ghcr.io/org/tool:v1", "org/tool:v1",
+					     "localhost:5000/app:1", "localhost/app:1", "docker.io/a/alpine:3" };
+	static const char *const patterns[] = {
+		"alpine", "alpine:3", "alpine:30", "alpine:latest", "alpine:4", "alpin", "docker.io/library/alpine:3",
+		"docker.io/library/alpine", "library/alpine", "library/alpine:3", "ghcr.io/org/tool", "ghcr.io/org/tool:v1", "org/tool",
+		"tool", "localhost:5000/app", "localhost:5000/app:1", "localhost:5000", "localhost/app", "app:1", "alpine:", ":3",
+		"ALPINE", "a/alpine", "alpine@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+	};
+	struct fixture *fixture = *state;
+	struct nacre_store *store = fixture->store;
+	char id[65];
+	size_t found = 0;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_done(try_image(store, ab, names[i], (const char *const[]){ names[i], NULL }, id));
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+		char tried[200];
+		snprintf(tried, sizeof tried, "[%c]%s", patterns[i][0], patterns[i] + 1);
+		size_t by_trying = count_list(store, (struct nacre_list_options){ .reference = tried });
+		if (count_list(store, (struct nacre_list_options){ .reference = patterns[i] }) != by_trying)
+			fail_msg("'%s' should be found %zu times", patterns[i], by_trying);
+		found += by_trying;
+	}
+	assert_in_range(found, 10, 100);
+}
+
 static void damaged_images_are_passed_over(void **state)
 {
 	struct fixture *fixture = *state;
@@ -411,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(removal_goes_by_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_in_use_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_are_filtered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_are_looked_up_as_they_would_be_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged_images_are_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(kept_blobs_live_as_long_as_their_images, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_byte_is_accounted_for, set_up, tear_down),
