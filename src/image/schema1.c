@@ -62,7 +62,7 @@ int nc_schema1_payload(const char *bytes, size_t len, struct nc_buf *ret, struct
 	NC_AUTO_FREE char *tail = NULL;
 	const json_t *signatures = NULL;
 	uint64_t front;
-	size_t tail_len;
+	size_t tail_len = 0;
 	int code = nc_json_parse(bytes, len, WHAT, &document, err);
 	if (code == 0)
 		code = nc_field_get(document, WHAT ": ", "signatures", JSON_ARRAY, &signatures, err);
