@@ -213,6 +213,7 @@ static int read_manifest(struct graph_source *self, const struct nc_digest *want
 		code = has_blobs(self, manifest, err);
 	if (code <= 0)
 		return code;
+	self->box.offer.proved = true;
 	return nc_offer_box_manifest(&self->box, NC_GIVE(bytes), len, NC_GIVE(manifest), err);
 }
 

@@ -29,8 +29,8 @@ struct registry_source {
 	bool resume;
 	struct nc_partial *partial;	/* of the layer in hand */
 	bool from_before;		/* some of it was there */
-	struct nc_digest *begun;	/* blobs that have, or had, a partial one */
-	size_t begun_count;
+	struct nc_digest *seen;		/* blobs of the images so far */
+	size_t seen_count;
 };
 
 /* --- documents -------------------------------------------------------------------------------------------------- */
@@ -166,6 +166,22 @@ static int registry_learned(struct nc_source *source, size_t layer, const struct
 	return self->schema1 ? nc_offer_box_schema1_learned(&self->box, self->schema1, layer, diff_id, err) : 0;
 }
 
+/* Its layers are among those of which parts may lie in the store. */
+static int note_layers(struct registry_source *self, struct nacre_error *err)
+{
+	const struct nc_offer *offer = &self->box.offer;
+	struct nc_digest *seen;
+	if (!self->resume)
+		return 0;
+	seen = nc_realloc_array(self->seen, self->seen_count + offer->layer_count, sizeof *seen);
+	if (!seen)
+		return nc_nomem(err);
+	self->seen = seen;
+	for (size_t i = 0; i < offer->layer_count; i++)
+		seen[self->seen_count++] = offer->layers[i].blob;
+	return 0;
+}
+
 static int registry_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
 {
 	struct registry_source *self = (struct registry_source *)source;
@@ -191,19 +207,11 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 		code = take_index(self, err);
 	if (code >= 0)
 		code = take_names(self, err);
+	if (code >= 0)
+		code = note_layers(self, err);
 	if (code < 0)
 		return code;
 	*ret = &self->box.offer;
-	return 0;
-}
-
-static int note_begun(struct registry_source *self, const struct nc_digest *blob, struct nacre_error *err)
-{
-	struct nc_digest *begun = nc_realloc_array(self->begun, self->begun_count + 1, sizeof *begun);
-	if (!begun)
-		return nc_nomem(err);
-	self->begun = begun;
-	begun[self->begun_count++] = *blob;
 	return 0;
 }
 
@@ -220,7 +228,7 @@ static int begin_partial(struct registry_source *self, size_t i, struct nacre_er
 		return code;
 	self->from_before = nc_partial_size(self->partial) > 0;
 	layer->partial = self->partial;
-	return note_begun(self, &layer->blob, err);
+	return 0;
 }
 
 static int registry_layer(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
@@ -253,9 +261,9 @@ static void registry_arrived(struct nc_source *source)
 	struct registry_source *self = (struct registry_source *)source;
 	char hex[NC_DIGEST_TEXT];
 	nc_partial_close(NC_GIVE(self->partial));
-	for (size_t i = 0; i < self->begun_count; i++)
-		nc_partial_remove(self->store, nc_digest_hex(&self->begun[i], hex), NULL);
-	self->begun_count = 0;
+	for (size_t i = 0; i < self->seen_count; i++)
+		nc_partial_remove(self->store, nc_digest_hex(&self->seen[i], hex), NULL);
+	self->seen_count = 0;
 }
 
 static void close_remotes(struct registry_source *self)
@@ -270,7 +278,7 @@ static void registry_close(struct nc_source *source)
 {
 	struct registry_source *self = (struct registry_source *)source;
 	nc_partial_close(self->partial);
-	free(self->begun);
+	free(self->seen);
 	nc_offer_box_release(&self->box);
 	for (size_t i = 0; i < self->index_count; i++)
 		nc_manifest_free(self->indexes[i]);

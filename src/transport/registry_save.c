@@ -197,6 +197,19 @@ static int has_layer(void *place, const struct nc_offer_layer *layer, const stru
 	return code;
 }
 
+/* The same of a blob that is known to be the layer. */
+static int keep_proved(int fd, const struct nc_offer_layer *layer, struct nc_reader *blob, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
+	int code = nc_reader_verified(blob, &layer->blob, layer->blob_size, &reader, err);
+	if (code >= 0)
+		code = nc_writer_fd(fd, false, "blob", &writer, err);
+	if (code >= 0)
+		code = nc_copy_stream(reader, writer, NULL, err);
+	return code < 0 ? code : nc_writer_finish(writer, err);
+}
+
 /* The bytes that shall be sent, checked, in a file. */
 static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_layer *layer,
 		      const struct nc_blobs_wish *wish, struct nc_reader *blob, struct nc_layer_file *ret,
@@ -208,6 +221,11 @@ static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_
 	int code = nc_flow_peek(blob, &comes, &reader, err);
 	if (code < 0)
 		return code;
+	if (wish->as_it_comes && self->image.offer->proved && layer->diff_id.alg) {
+		*ret_diff_id = layer->diff_id;
+		*ret = (struct nc_layer_file){ .digest = layer->blob, .size = layer->blob_size, .codec = comes };
+		return keep_proved(fd, layer, NC_GIVE(reader), err);
+	}
 	enum nc_codec codec = nc_layer_codec(wish, comes);
 	if (layer->diff_id.alg)
 		nc_digest_text(&layer->diff_id, id);

@@ -38,6 +38,7 @@ struct nc_offer {
 	const char *const *names;	/* full names; ends with NULL */
 	const struct nc_offer_layer *layers;	/* lowest first, one for each diff ID */
 	size_t layer_count;
+	bool proved;			/* its blobs were once seen to be the layers: their digests say all */
 	const char *v1_id;		/* a v1 image that keeps its IDs: the claimed one; else NULL */
 	const struct nc_v1_node *v1_nodes;	/* then: its chain, lowest first, layer_count of them */
 };

@@ -19,6 +19,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,37 @@ def make_images(work):
         'app': make_image(work, 'app', ['--dir', 'etc', '--dir', 'srv', '--file', 'etc/motd=hello', '--file', 'etc/old=old', *many,
                                         '--link', 'etc/link=motd', '--hard', 'srv/again=srv/file3', '--layer', '--dir', 'etc',
                                         '--file', 'etc/new=new', '--delete', 'etc/old', '--file', 'etc/motd=changed']),
+        'noise': make_image(work, 'noise', ['--dir', 'srv', '--noise', 'srv/a=70000', '--layer', '--dir', 'srv', '--noise', 'srv/b=50000']),
         'other': make_image(work, 'other', ['--dir', 'opt', '--file', 'opt/other=other', '--big', 'opt/big=20000']),
     }
+
+
+@contextlib.contextmanager
+def registry(work, nacre, image):
+    """A registry on loopback that has an image: its address, or None where there is no docker-registry."""
+    if not shutil.which('docker-registry'):
+        yield None
+        return
+    config, log = os.path.join(work, 'registry.yml'), os.path.join(work, 'registry.log')
+    with open(config, 'w') as f:
+        f.write('version: 0.1\nlog: {level: info}\nhttp: {addr: "127.0.0.1:0", secret: tests}\n'
+                f'storage: {{filesystem: {{rootdirectory: {work}/registry}}}}\n')
+    with open(log, 'w') as f:
+        server = subprocess.Popen(['docker-registry', 'serve', config], stdout=f, stderr=f)
+    try:
+        port = None
+        while not port:
+            time.sleep(0.05)
+            if server.poll() is not None:
+                raise Wrong('docker-registry does not run')
+            with open(log) as f:
+                port = re.search(r'listening on 127\.0\.0\.1:(\d+)', f.read())
+        address = f'localhost:{port.group(1)}'
+        run(nacre, 'copy', '-q', '--tls-verify=false', 'docker-archive:' + image.archive, f'docker://{address}/noise:1')
+        yield address
+    finally:
+        server.kill()
+        server.wait()
 
 
 def make_layered(work):
@@ -109,6 +139,18 @@ def make_imported(work, store, app):
     facts = json.loads(store('inspect', 'imported:1').stdout)[0]
     tree.stack(home, [layer])
     return Image(facts['id'].removeprefix('sha256:'), layer, app.layers[:1], tree.facts_of(home))
+
+
+def with_registry(images, address):
+    other, noise = images['other'], images['noise']
+    pulled, alone = f'{address}/noise:1', {'other:1': other.id}
+    both = {**alone, pulled: noise.id}
+    plain = ['-q', '--tls-verify=false']
+    return [
+        Scenario('pull', ['other'], [], ['pull', *plain, pulled], alone, both),
+        Scenario('pull-drop', ['other'], [], ['pull', *plain, '--blobs', 'drop', pulled], alone, both),
+        Scenario('push', ['other'], [], ['push', *plain, 'other:1', f'{address}/other:1'], alone, alone),
+    ]
 
 
 def scenarios(images, driver):
@@ -407,6 +449,17 @@ MODES = {'flush': [], 'kill': ['before', 'after', 'half'], 'fault': ['ENOSPC', '
          'power': ['all', 'none', 'some']}
 
 
+def disturb(options, work, images, wanted):
+    tool = 'disklog' if options.what in ('power', 'flush') else 'strike'
+    for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if tool == 'disklog' else [None]:
+        rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
+        if options.what == 'flush':
+            count_flushes(rig, images)
+            continue
+        for scenario in wanted:
+            rig.scenario_points(scenario, options.mode or MODES[options.what])
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument('what', choices=MODES)
@@ -436,14 +489,9 @@ def main():
         images['imported'] = make_imported(work, reference, images['app'])
         if options.what == 'flush':
             images.update(make_layered(work))
-        wanted = [s for s in scenarios(images, options.driver) if not options.scenario or s.name in options.scenario]
-        for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if tool == 'disklog' else [None]:
-            rig = Power(options, work, images, fs) if fs else Strikes(options, work, images)
-            if options.what == 'flush':
-                count_flushes(rig, images)
-                continue
-            for scenario in wanted:
-                rig.scenario_points(scenario, options.mode or MODES[options.what])
+        with registry(work, options.nacre, images['noise']) as address:
+            known = scenarios(images, options.driver) + (with_registry(images, address) if address else [])
+            disturb(options, work, images, [s for s in known if not options.scenario or s.name in options.scenario])
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print(f'1..{Tally.number}\n# {Tally.points} points')

@@ -93,3 +93,17 @@ nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign
 	run ! grep /token "$files/foreign/log"
 	nobody_else_knows
 }
+
+@test "a push that is killed leaves no tag; the next one sends what is missing" {
+	echo "hang 1 PATCH:/uploads/" >"$files/faults"
+	: >"$files/proxy/log"
+	start "$NACRE" push -q --tls-verify=false --compression none app:1 "$faulty/killed:1"
+	await '^fault hang' "$files/proxy/log"
+	kill -KILL $pid
+	wait $pid || true
+	[ -z "$(sk list-tags --tls-verify=false "docker://$registry/killed" 2>/dev/null | jq -r '.Tags[]?')" ]
+	nacre check
+	digest=$(with none 0 - killed)
+	whole killed
+	[ "sha256:$(sha256sum "$work/killed/manifest.json" | cut -d' ' -f1)" = "$digest" ]
+}
