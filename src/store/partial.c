@@ -136,13 +136,18 @@ int nc_partial_link(const struct nc_partial *partial, int dir, const char *name,
 }
 
 /* The directory goes with the last of them. */
+static void tidy(int dir)
+{
+	NC_AUTO_FD int blobs = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (blobs >= 0)
+		unlinkat(blobs, "partial", AT_REMOVEDIR);
+}
+
 static int drop(int dir, const char *hex, struct nacre_error *err)
 {
 	if (unlinkat(dir, hex, 0) < 0 && errno != ENOENT)
 		return nc_fail(err, NACRE_E_IO, errno, "remove a partial blob");
-	NC_AUTO_FD int blobs = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (blobs >= 0)
-		unlinkat(blobs, "partial", AT_REMOVEDIR);
+	tidy(dir);
 	return 0;
 }
 
@@ -186,6 +191,9 @@ int nc_partial_remove(struct nacre_store *store, const char *hex, struct nacre_e
 	NC_AUTO_FD int dir = -1;
 	NC_AUTO_FD int fd = -1;
 	int code = own_idle(store, hex, &dir, &fd, err);
+	/* who removed it may have died before the directory went */
+	if (code == 0 && dir >= 0)
+		tidy(dir);
 	if (code <= 0)
 		return code;
 	code = drop(dir, hex, err);

@@ -64,6 +64,21 @@ static void test_has_one_owner(void **state)
 	assert_int_equal(nc_partial_remove(fixture->store, hex, &err), 0);
 }
 
+static void test_an_empty_directory_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[512];
+	struct stat st;
+	struct nc_digest digest = some_digest();
+	char hex[NC_DIGEST_TEXT];
+	nc_partial_close(open_one(fixture));
+	path_of(fixture, path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(nc_partial_remove(fixture->store, nc_digest_hex(&digest, hex), &err), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(stat(path, &st), -1);
+}
+
 /* What has become a blob of an image has another name, and is never written to again. */
 static void test_linked_is_left_alone(void **state)
 {
@@ -124,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_has_one_owner, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_empty_directory_goes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_linked_is_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_long_begins_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layer_after_a_bad_one, set_up, tear_down),
