@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* Of --blobs; NULL gives the default. */
-static enum nacre_blobs blobs_of(const char *text)
+enum nacre_blobs blobs_of(const char *text)
 {
 	return text && strcmp(text, "drop") == 0 ? NACRE_BLOBS_DROP : NACRE_BLOBS_KEEP;
 }

@@ -15,6 +15,8 @@
 			     .help = "of layers written: auto, none, gzip or zstd" }
 #define OPTION_QUIET_TRANSFER { .letter = 'q', .name = "quiet", .help = "print IDs only, no progress" }
 
+/* Of --blobs; NULL gives the default. */
+enum nacre_blobs blobs_of(const char *text);
 /* Of --compression; NULL gives the default. */
 enum nacre_compression compression_of(const char *text);
 /* The mode for progress_new: -q silences unless --progress says otherwise. */

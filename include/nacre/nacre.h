@@ -405,6 +405,31 @@ struct nacre_registry_options {
 NACRE_API int nacre_pull(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
 			 struct nacre_copied **ret, struct nacre_error *err);
 
+/* What a pull would do. */
+struct nacre_pull_plan {
+	char *name;			/* that the image would get; "" for none */
+	char *from;			/* the place that is asked first for what is missing: "mirror.example/team/app" */
+	char *id;			/* of the image; "" where only its layers tell */
+	char *manifest_digest;
+	struct nacre_planned_layer {
+		char digest[136];	/* of the blob */
+		uint64_t size;		/* of the blob; UINT64_MAX: unknown */
+		bool there;		/* the store has the layer */
+		uint64_t fetched;	/* what an earlier pull has left of it */
+	} *layers;			/* lowest first */
+	size_t layer_count;
+	uint64_t fetch;			/* bytes of layers to fetch, as far as they are known */
+	uint64_t needed;		/* bytes that the store will take more, at least */
+	uint64_t free;			/* on its disk; UINT64_MAX: unknown */
+};
+/* Work out what nacre_pull would do now: manifest and config are fetched where they are missing, nothing is written.
+ * store   may be NULL: one that is empty
+ * name, options, fails   as nacre_pull
+ * ret     given; nacre_pull_plan_free() */
+NACRE_API int nacre_pull_plan(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+			      struct nacre_pull_plan **ret, struct nacre_error *err);
+NACRE_API void nacre_pull_plan_free(struct nacre_pull_plan *plan);
+
 /* Send an image of the store to a registry. What the repository has, or the registry can take over from another of its
  * repositories, is not sent. An image whose blobs were kept keeps its manifest's digest; layers without a blob are
  * compressed (options->compression; AUTO: gzip), always to the same bytes. Layers go before the config, the manifest is

@@ -35,16 +35,25 @@ static uint64_t certain(const struct nacre_store *store, const struct nc_room *r
 	return plain + room->compressed - room->compressed / 64 + room->kept;
 }
 
+void nc_store_room(struct nacre_store *store, const struct nc_room *room, uint64_t *ret_needed, uint64_t *ret_free)
+{
+	struct statvfs disk;
+	*ret_needed = certain(store, room);
+	*ret_free = UINT64_MAX;
+	if (fstatvfs(store->root, &disk) < 0)
+		return;
+	uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail, size = disk.f_frsize;
+	if (size && blocks <= UINT64_MAX / size)
+		*ret_free = blocks * size;
+}
+
 int nc_ingest_room(struct nc_ingest *ingest, const struct nc_room *room, struct nacre_error *err)
 {
 	struct nacre_store *store = ingest->store;
-	uint64_t needed = certain(store, room);
-	struct statvfs disk;
-	if (!needed || may_compress(store->root) || fstatvfs(store->root, &disk) < 0)
-		return 0;
-	uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail, size = disk.f_frsize;
-	if (!size || blocks > UINT64_MAX / size || needed <= blocks * size)
+	uint64_t needed, free;
+	nc_store_room(store, room, &needed, &free);
+	if (!needed || may_compress(store->root) || needed <= free)
 		return 0;
 	return nc_fail(err, NACRE_E_NOSPACE, 0, "no room in the store: at least %.1f MB are needed, and its disk has %.1f MB free",
-		       (double)needed / 1e6, (double)(blocks * size) / 1e6);
+		       (double)needed / 1e6, (double)free / 1e6);
 }

@@ -94,6 +94,8 @@ struct nc_room {
 	uint64_t plain, compressed;
 	uint64_t kept;			/* of compressed ones, what is kept so beside the tree */
 };
+/* What they take at least, and what the store's disk has free (UINT64_MAX: unknown). */
+void nc_store_room(struct nacre_store *store, const struct nc_room *room, uint64_t *ret_needed, uint64_t *ret_free);
 /* NACRE_E_NOSPACE when they certainly do not fit on the store's disk. */
 int nc_ingest_room(struct nc_ingest *ingest, const struct nc_room *room, struct nacre_error *err);
 

@@ -41,6 +41,16 @@ int nacre_remote_tags(const char *repository, const struct nacre_registry_option
 	return refuse(err);
 }
 
+int nacre_pull_plan(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+		    struct nacre_pull_plan **ret, struct nacre_error *err)
+{
+	return refuse(err);
+}
+
+void nacre_pull_plan_free(struct nacre_pull_plan *plan)
+{
+}
+
 void nacre_tags_free(char **tags)
 {
 }

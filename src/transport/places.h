@@ -32,6 +32,8 @@ int nc_oci_load_open(struct nc_archive *archive, struct nc_blobs *blobs, const s
 int nc_dir_load_open(struct nc_blobs *blobs, const struct nc_source_wish *wish, struct nc_source **ret,
 		     struct nacre_error *err);
 int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err);
+/* Of such a source: whom it asks first, "localhost:5000/team/app". Lent. */
+const char *nc_registry_load_place(const struct nc_source *source);
 int nc_graph_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err);
 
 /* Opens what place means. */

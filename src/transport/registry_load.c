@@ -421,6 +421,12 @@ static int find_candidate(struct registry_source *self, const struct nc_source_w
 	return code;
 }
 
+const char *nc_registry_load_place(const struct nc_source *source)
+{
+	const struct nc_remotes *remotes = &((const struct registry_source *)source)->remotes;
+	return nc_remote_name(remotes->list[remotes->first]);
+}
+
 int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **ret, struct nacre_error *err)
 {
 	static const struct nc_source_ops ops = {

@@ -67,3 +67,17 @@ look() { "$NACRE" inspect --tls-verify=false "$@"; }
 	run --separate-stderr look docker://
 	[ "$status" = 64 ]
 }
+
+@test "a pull can tell beforehand what it would fetch" {
+	nacre pull --tls-verify=false --dry-run "$registry/app:1" >plan
+	[ "$(grep -c 'to fetch$' plan)" = 2 ]
+	grep -q "^$registry/app:1 from $registry/app: " plan
+	[ ! -e store ]
+	plan() { nacre pull --tls-verify=false --dry-run --json "$@"; }
+	plan "$registry/app:1" | jq -e "(.layers | length) == 2 and .fetch_bytes == ([.layers[].size] | add) and .free_bytes == null and
+		.needed_bytes >= .fetch_bytes and .name == \"$registry/app:1\" and .manifest_digest == \"$(digest_at app:1)\""
+	pull "$registry/app:1"
+	plan "$registry/app:1" | jq -e '.fetch_bytes == 0 and .needed_bytes == 0 and (.layers | all(.there)) and .free_bytes > 0'
+	[ "$(plan "$registry/app:1" | jq -r .id)" = "$(nacre images -q --no-trunc)" ]
+	fails 2 nacre pull --tls-verify=false --dry-run "$registry/app:none"
+}

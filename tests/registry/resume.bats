@@ -83,6 +83,8 @@ kill_at() { # DIGEST [OPTION…]
 	[ -e "$NACRE_ROOT/blobs/partial" ]
 	nacre check
 	fault
+	nacre pull --dry-run --json --tls-verify=false "$faulty/app:1" |
+		jq -e '.layers[0].fetched > 1000000 and .fetch_bytes == ([.layers[] | .size - .fetched] | add)'
 	nacre pull --progress=plain --tls-verify=false "$faulty/app:1" 2>progress
 	grep -q "MB are here from before" progress
 	whole
