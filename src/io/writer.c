@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define WRITE_BLOCK ((size_t)256 * 1024)
+/* A run from this length on is not worth being copied to what is held back: a call costs less. */
+#define DIRECT_BYTES ((size_t)64 * 1024)
 /* What is sent on its way at once: long enough for a disk to be fast with. */
 #define EARLY_BYTES ((uint64_t)8 << 20)
 
@@ -59,12 +61,12 @@ static int fd_flush(struct fd_writer *self, struct nacre_error *err)
 
 static int fd_add(struct fd_writer *self, const void *bytes, size_t len, struct nacre_error *err)
 {
-	if (len > WRITE_BLOCK - self->held) {
+	if (len >= DIRECT_BYTES || len > WRITE_BLOCK - self->held) {
 		int code = fd_flush(self, err);
 		if (code < 0)
 			return code;
 	}
-	if (len >= WRITE_BLOCK)
+	if (len >= DIRECT_BYTES)
 		return fd_put(self, bytes, len, err);
 	if (len)
 		memcpy(self->block + self->held, bytes, len);

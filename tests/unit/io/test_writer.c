@@ -10,7 +10,7 @@ static void to_a_file(void **state)
 {
 	struct scratch *scratch = *state;
 	struct nacre_error err;
-	size_t len = 1500000, at = 0;
+	size_t len = 1600000, at = 0;
 	char *bytes = malloc(len), *got;
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = (char)(i * 13 >> 3);
@@ -18,7 +18,7 @@ static void to_a_file(void **state)
 		int fd = openat(scratch->fd, "file", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		struct nc_writer *writer;
 		assert_done(nc_writer_fd(fd, owned, "file", &writer, &err));
-		static const size_t runs[] = { 1, 0, 262143, 1, 262144, 100, 262144, 262145, 70000, 300000 };
+		static const size_t runs[] = { 1, 0, 262143, 1, 262144, 100, 262144, 262145, 70000, 300000, 65535, 65536, 3 };
 		at = 0;
 		for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
 			assert_done(nc_writer_write(writer, bytes + at, runs[i], &err));
