@@ -12,6 +12,7 @@ static const struct option_spec options[] = {
 	{ .letter = 'a', .name = "all", .help = "every image of an archive or layout" },
 	{ .name = "name", .arg = "NAME", .help = "one more name at the destination" },
 	OPTION_PLATFORM,
+	OPTION_ALL_PLATFORMS,
 	OPTION_KEEP_IDS,
 	OPTION_BLOBS,
 	OPTION_COMPRESSION,

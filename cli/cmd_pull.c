@@ -16,6 +16,7 @@
 static const struct option_spec options[] = {
 	OPTION_QUIET_TRANSFER,
 	OPTION_PLATFORM,
+	OPTION_ALL_PLATFORMS,
 	{ .name = "name", .arg = "NAME", .help = "one more name for the image" },
 	OPTION_BLOBS,
 	{ .name = "dry-run", .help = "fetch no layer; tell what would be fetched" },

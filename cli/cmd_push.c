@@ -7,6 +7,7 @@
 
 static const struct option_spec options[] = {
 	{ .letter = 'q', .name = "quiet", .help = "print the manifest's digest only, no progress" },
+	OPTION_ALL_PLATFORMS,
 	OPTION_COMPRESSION,
 	{ .name = "name", .arg = "NAME", .help = "one more tag of the same repository" },
 	OPTIONS_REGISTRY,
@@ -31,6 +32,7 @@ static int run(struct app *app, const struct args *args)
 		.size = sizeof(struct nacre_copy_options),
 		.compression = compression_of(args_text(args, "compression")),
 		.name = args_text(args, "name"),
+		.all_platforms = args_flag(args, "all-platforms"),
 		.progress = progress_hook(progress),
 		.registry = &registry,
 	};

@@ -11,6 +11,7 @@ static const struct option_spec options[] = {
 	{ .letter = 'o', .name = "output", .arg = "FILE", .help = "where to (else standard output)" },
 	{ .name = "format", .arg = "FORMAT", .choices = "docker-archive|oci-archive|oci-dir|docker-dir",
 	  .help = "docker-archive (the default), oci-archive,\noci-dir or docker-dir" },
+	OPTION_ALL_PLATFORMS,
 	OPTION_COMPRESSION,
 	{ .letter = 'q', .name = "quiet", .help = "no progress" },
 	OPTION_PROGRESS,
@@ -55,6 +56,7 @@ static int run(struct app *app, const struct args *args)
 	code = nacre_save(app->store, (const char *const *)args->operands, (size_t)args->operand_count, format, path,
 			  &(struct nacre_copy_options){
 				  .size = sizeof(struct nacre_copy_options),
+				  .all_platforms = args_flag(args, "all-platforms"),
 				  .compression = compression_of(args_text(args, "compression")),
 				  .progress = progress_hook(progress),
 			  },

@@ -41,6 +41,7 @@ struct nacre_copy_options copy_options(const struct args *args, struct progress 
 		.keep_ids = args_has(args, "keep-ids") && args_flag(args, "keep-ids"),
 		.blobs = blobs_of(args_text(args, "blobs")),
 		.name = args_text(args, "name"),
+		.all_platforms = args_has(args, "all-platforms") && args_flag(args, "all-platforms"),
 		.progress = progress_hook(progress),
 	};
 }

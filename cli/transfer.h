@@ -8,6 +8,7 @@
 #include <nacre/nacre.h>
 
 #define OPTION_PLATFORM { .name = "platform", .arg = "OS/ARCH", .help = "pick this platform, not the machine's own" }
+#define OPTION_ALL_PLATFORMS { .name = "all-platforms", .help = "every image of the index, and the index whole" }
 #define OPTION_KEEP_IDS { .name = "keep-ids", .help = "old archives: keep the IDs they claim" }
 #define OPTION_BLOBS { .name = "blobs", .arg = "MODE", .help = "keep or drop compressed layers", \
 		       .choices = "keep|drop" }

@@ -474,3 +474,17 @@ int nc_names_damaged(struct nacre_store *store, int (*fn)(void *ctx, const char 
 {
 	return store->old_names ? 0 : walk_names(&(struct walk){ .store = store, .bad = fn, .ctx = ctx }, err);
 }
+
+int nc_store_index(struct nacre_store *store, const char *name, struct nc_digest *ret, struct nacre_error *err)
+{
+	struct nc_name_target target = { 0 };
+	char full[NC_REFERENCE_TEXT];
+	int code = nc_name_normal(name, full, err);
+	if (code == 0)
+		code = nc_name_read(store, full, &target, err);
+	if (code == 0 && !target.index.alg)
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "'%s' came without an index of several platforms", name);
+	if (code == 0)
+		*ret = target.index;
+	return code;
+}

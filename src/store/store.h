@@ -174,6 +174,8 @@ int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest,
 /* The exact bytes of a manifest or index that an image keeps. */
 int nc_store_manifest(struct nacre_store *store, const char *image, const struct nc_digest *digest, char **ret,
 		      size_t *ret_len, struct nacre_error *err);
+/* The index that an image was chosen from, when it got this name. NACRE_E_NOTFOUND. */
+int nc_store_index(struct nacre_store *store, const char *name, struct nc_digest *ret, struct nacre_error *err);
 /* The ID and (when the name knows one, else alg 0) manifest digest that a reference means; what as in
  * nacre_image_get. */
 int nc_store_resolve(struct nacre_store *store, const char *what, char *ret_id, struct nc_digest *ret_manifest,

@@ -229,7 +229,7 @@ int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct 
 		   struct nacre_error *err)
 {
 	size_t count = source->ops->count(source);
-	if (count > 1 && (copy->rename || copy->options->name))
+	if (count > 1 && (copy->rename || copy->options->name) && !source->whole)
 		return nc_fail(err, NACRE_E_INVALID, 0, "%s holds %zu images, which cannot all have one name",
 			       source->label, count);
 	int code = count > 1 && sink->ops->expect ? announce_images(copy, source, sink, err) : 0;
@@ -290,7 +290,7 @@ int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_optio
 {
 	*ret = (struct nc_source_wish){
 		.store = store, .spool = { store, -1 }, .rest = "", .all = options->all_images,
-		.keep_ids = options->keep_ids, .progress = &options->progress, .registry = options->registry,
+		.keep_ids = options->keep_ids, .all_platforms = options->all_platforms, .progress = &options->progress, .registry = options->registry,
 	};
 	nc_platform_host(&ret->platform);
 	if (!options->platform)
@@ -341,6 +341,12 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	struct nc_source_wish wish;
 	struct nc_outplace beside;
 	char rename[NC_REFERENCE_TEXT];
+	if (options->all_platforms && (from->transport != NC_GRAPH && from->transport != NC_REGISTRY))
+		return nc_fail(err, NACRE_E_INVALID, 0, "all platforms are taken from registries and the store alone");
+	if (options->all_platforms && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_DIR))
+		return nc_fail(err, NACRE_E_INVALID, 0, "the destination holds one platform alone");
+	if (options->all_platforms && to->transport == NC_GRAPH && (*to->rest || options->name))
+		return nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms take the names that they have");
 	if (!store && (from->transport == NC_GRAPH || to->transport == NC_GRAPH))
 		return nc_fail(err, NACRE_E_INVALID, 0, "graph: needs a store");
 	bool renames = *to->rest && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_GRAPH ||

@@ -23,17 +23,17 @@ struct graph_source {
 		ssize_t layer;		/* position in the offer; -1: none */
 	} *nodes;
 	size_t node_count;
+	/* all images of an index */
+	struct nc_manifest *index;	/* NULL: one image alone */
+	char *index_bytes;
+	size_t index_len;
+	char *name;
 };
 
 static size_t graph_count(struct nc_source *source)
 {
-	return 1;
-}
-
-static int graph_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
-{
-	*ret = &((struct graph_source *)source)->box.offer;
-	return 0;
+	const struct graph_source *self = (struct graph_source *)source;
+	return self->index ? self->index->item_count : 1;
 }
 
 static int graph_layer(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
@@ -54,6 +54,9 @@ static void graph_close(struct nc_source *source)
 	free(self->nodes);
 	free(self->layers);
 	nacre_image_free(self->image);
+	nc_manifest_free(self->index);
+	free(self->index_bytes);
+	free(self->name);
 	free(self);
 }
 
@@ -232,6 +235,70 @@ static int read_name(struct graph_source *self, const char *text, struct nacre_e
 	return 0;
 }
 
+/* --- all images of an index ------------------------------------------------------------------------------------- */
+
+static int offer_index(struct graph_source *self, struct nacre_error *err)
+{
+	struct nc_offer_box *box = &self->box;
+	box->index = nc_memdup(self->index_bytes, self->index_len);
+	box->offer.index = box->index;
+	box->offer.index_len = self->index_len;
+	box->offer.whole = true;
+	return box->index ? nc_offer_box_name(box, self->name, err) : nc_nomem(err);
+}
+
+/* The image of an item, which must be there as the index has it. */
+static int read_item(struct graph_source *self, const struct nc_descriptor *item, struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
+	nc_offer_box_release(&self->box);
+	free(NC_GIVE(self->layers));
+	nacre_image_free(NC_GIVE(self->image));
+	nc_digest_text(&item->digest, text);
+	if (nc_store_resolve(self->store, text, id, NULL, NULL) < 0)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "the store has not all that the index of '%s' names: no image %s",
+			       self->name, text);
+	int code = nacre_image_get(self->store, id, &self->image, err);
+	if (code >= 0)
+		code = read_config(self, err);
+	if (code >= 0)
+		code = read_manifest(self, &item->digest, err);
+	if (code >= 0 && !self->box.offer.manifest)
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "the blobs of image %.12s were not kept: it cannot go out as the index has it",
+			       id);
+	return code < 0 ? code : offer_index(self, err);
+}
+
+static int graph_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
+{
+	struct graph_source *self = (struct graph_source *)source;
+	int code = self->index ? read_item(self, &self->index->items[i], err) : 0;
+	if (code >= 0)
+		*ret = &self->box.offer;
+	return code;
+}
+
+static int read_index(struct graph_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	char id[NC_HEX_ID], full[NC_REFERENCE_TEXT];
+	struct nc_reference reference;
+	struct nc_digest digest;
+	int code = nc_reference_parse(wish->rest, &reference, err);
+	if (code >= 0)
+		code = nc_store_resolve(self->store, wish->rest, id, NULL, err);
+	if (code >= 0)
+		code = nc_store_index(self->store, wish->rest, &digest, err);
+	if (code >= 0)
+		code = nc_store_manifest(self->store, id, &digest, &self->index_bytes, &self->index_len, err);
+	if (code >= 0)
+		code = nc_manifest_parse(self->index_bytes, self->index_len, NULL, &self->index, err);
+	if (code < 0)
+		return code;
+	self->base.whole = true;
+	self->name = nc_strdup(nc_reference_full(&reference, full));
+	return self->name ? 0 : nc_nomem(err);
+}
+
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static const struct nc_source_ops graph_ops = {
@@ -271,7 +338,7 @@ int nc_graph_load_open(const struct nc_source_wish *wish, struct nc_source **ret
 	self->store = wish->store;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	nc_offer_box_release(&self->box);
-	int code = read_image(self, wish, err);
+	int code = wish->all_platforms ? read_index(self, wish, err) : read_image(self, wish, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(source);

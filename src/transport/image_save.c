@@ -122,6 +122,21 @@ int nc_image_out_end(struct nc_image_out *image, char **ret_manifest, size_t *re
 	return *ret_manifest ? 0 : nc_nomem(err);
 }
 
+int nc_image_out_check_whole(const struct nc_image_out *image, struct nacre_error *err)
+{
+	if (!image->offer->whole || image->wish.as_it_comes)
+		return 0;
+	return nc_fail(err, NACRE_E_INVALID, 0, "an index goes out whole only when its images go out as they are");
+}
+
+int nc_image_out_index(const struct nc_image_out *image, struct nc_manifest **ret, struct nc_digest *ret_digest,
+		       struct nacre_error *err)
+{
+	const struct nc_offer *offer = image->offer;
+	int code = nc_digest_of(offer->index, offer->index_len, ret_digest, err);
+	return code < 0 ? code : nc_manifest_parse(offer->index, offer->index_len, NULL, ret, err);
+}
+
 int nc_copied_image_set(struct nacre_copied_image *ret, const struct nc_digest *config,
 			const struct nc_digest *manifest, struct nacre_error *err)
 {

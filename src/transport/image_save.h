@@ -37,6 +37,12 @@ int nc_image_out_end(struct nc_image_out *image, char **ret_manifest, size_t *re
 		     struct nc_digest *ret_config, struct nacre_error *err);
 void nc_image_out_release(struct nc_image_out *image);
 
+/* Images of an index that goes out whole must go out as they are. */
+int nc_image_out_check_whole(const struct nc_image_out *image, struct nacre_error *err);
+/* The index of such: its media type, lent by the parsed one (given), and digest. */
+int nc_image_out_index(const struct nc_image_out *image, struct nc_manifest **ret, struct nc_digest *ret_digest,
+		       struct nacre_error *err);
+
 /* Fills in what arrived. */
 int nc_copied_image_set(struct nacre_copied_image *ret, const struct nc_digest *config,
 			const struct nc_digest *manifest, struct nacre_error *err);

@@ -25,7 +25,9 @@ struct oci_sink {
 
 static int oci_begin(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err)
 {
-	return nc_image_out_begin(&((struct oci_sink *)sink)->image, offer, false, err);
+	struct nc_image_out *image = &((struct oci_sink *)sink)->image;
+	int code = nc_image_out_begin(image, offer, offer->whole, err);
+	return code < 0 ? code : nc_image_out_check_whole(image, err);
 }
 
 static int oci_has(struct nc_sink *sink, size_t layer, struct nacre_error *err)
@@ -118,24 +120,40 @@ static int describe(struct oci_sink *self, const char *media_type, const struct 
 	return code;
 }
 
+static int write_whole(struct oci_sink *self, struct nc_manifest **ret, struct nc_digest *ret_digest,
+		       struct nacre_error *err)
+{
+	const struct nc_offer *offer = self->image.offer;
+	int code = nc_image_out_index(&self->image, ret, ret_digest, err);
+	return code < 0 ? code : nc_blobs_out_document(self->blobs, offer->index, offer->index_len, ret_digest, err);
+}
+
 static int oci_end(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
 		   struct nacre_error *err)
 {
 	struct oci_sink *self = (struct oci_sink *)sink;
 	NC_AUTO_FREE char *manifest = NULL;
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
 	const char *media_type;
 	size_t len;
 	struct nc_digest config, digest;
 	int code = nc_image_out_end(&self->image, &manifest, &len, &media_type, &config, err);
 	if (code >= 0)
 		code = nc_blobs_out_document(self->blobs, manifest, len, &digest, err);
+	struct nc_digest shown = digest;
+	if (code >= 0 && self->image.offer->whole)
+		code = write_whole(self, &index, &shown, err);
+	if (index) {
+		media_type = index->media_type;
+		len = self->image.offer->index_len;
+	}
 	if (code >= 0 && (*self->tag || !*names))
-		code = describe(self, media_type, &digest, len, self->tag, "", err);
+		code = describe(self, media_type, &shown, len, self->tag, "", err);
 	for (; code >= 0 && !*self->tag && *names; names++) {
 		struct nc_reference reference;
 		code = nc_reference_parse(*names, &reference, err);
 		if (code >= 0)
-			code = describe(self, media_type, &digest, len, reference.tag, *names, err);
+			code = describe(self, media_type, &shown, len, reference.tag, *names, err);
 	}
 	return code < 0 ? code : nc_copied_image_set(ret, &config, &digest, err);
 }

@@ -9,6 +9,8 @@ static int pull(struct nacre_store *store, const char *name, const struct nacre_
 	const struct nc_copy copy = { options, "pulling layer", NULL, copied };
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(store, options, &wish, err);
+	if (code >= 0 && options->all_platforms && options->name)
+		code = nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms take the names that they have");
 	if (code < 0)
 		return code;
 	wish.rest = name;

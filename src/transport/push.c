@@ -32,6 +32,8 @@ static int push(struct nacre_store *store, const char *image, const char *name,
 	wish.plain = options->compression == NACRE_COMPRESSION_NONE;
 	/* an image that is not there is said before anybody is asked */
 	code = nc_source_open(&graph, &wish, &source, err);
+	if (code >= 0 && !name && options->all_platforms)
+		name = image;
 	if (code >= 0 && !name)
 		code = own_name(source, image, &name, err);
 	if (code >= 0)

@@ -3,9 +3,10 @@
 #include "transport/offer.h"
 #include "transport/oci_layout.h"
 #include "transport/places.h"
-#include "transport/remote.h"
+#include "transport/remote_inner.h"
 #include "transport/resume.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct registry_source {
 	struct nc_descriptor *images;	/* manifests to copy; strings belong to an index */
 	struct nc_manifest **indexes;	/* on the way down */
 	size_t image_count, index_count;
+	size_t main;			/* of all images of an index, the one that has the name */
 	struct nc_offer_box box;
 	bool resume;
 	struct nc_partial *partial;	/* of the layer in hand */
@@ -132,11 +134,31 @@ static size_t registry_count(struct nc_source *source)
 	return ((struct registry_source *)source)->image_count;
 }
 
-static int take_names(struct registry_source *self, struct nacre_error *err)
+/* "1-linux-arm64-v8": the tag of what is not the image that the name means here. */
+static int platform_tag(const struct registry_source *self, struct nc_reference *ret, struct nacre_error *err)
+{
+	const struct nc_config *config = self->box.parsed;
+	char tag[sizeof ret->tag];
+	int len = snprintf(tag, sizeof tag, "%s-%s-%s%s%s", self->reference.tag, config->os, config->architecture,
+			   *config->variant ? "-" : "", config->variant);
+	*ret = self->reference;
+	if (len < 0 || (size_t)len >= sizeof tag || !nc_tag_valid(tag))
+		return nc_fail(err, NACRE_E_LIMIT, 0, "the image for %.60s/%.60s cannot be named after its platform",
+			       config->os, config->architecture);
+	memcpy(ret->tag, tag, sizeof tag);
+	return 0;
+}
+
+static int take_names(struct registry_source *self, size_t i, struct nacre_error *err)
 {
 	char full[NC_REFERENCE_TEXT];
+	struct nc_reference named;
 	if (*self->reference.digest || !*self->reference.tag)
 		return 0;
+	if (self->base.whole && i != self->main) {
+		int code = platform_tag(self, &named, err);
+		return code < 0 ? code : nc_offer_box_name(&self->box, nc_reference_full(&named, full), err);
+	}
 	return nc_offer_box_name(&self->box, nc_reference_full(&self->reference, full), err);
 }
 
@@ -147,6 +169,7 @@ static int take_index(struct registry_source *self, struct nacre_error *err)
 	self->box.index = nc_memdup(self->top.bytes, self->top.len);
 	self->box.offer.index = self->box.index;
 	self->box.offer.index_len = self->top.len;
+	self->box.offer.whole = self->base.whole;
 	return self->box.index ? 0 : nc_nomem(err);
 }
 
@@ -154,7 +177,7 @@ static int schema1_image(struct registry_source *self, const struct nc_offer **r
 {
 	int code = nc_offer_box_schema1(&self->box, self->schema1, err);
 	if (code >= 0)
-		code = take_names(self, err);
+		code = take_names(self, 0, err);
 	*ret = &self->box.offer;
 	return code < 0 ? code : 0;
 }
@@ -206,7 +229,7 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	if (code >= 0)
 		code = take_index(self, err);
 	if (code >= 0)
-		code = take_names(self, err);
+		code = take_names(self, i, err);
 	if (code >= 0)
 		code = note_layers(self, err);
 	if (code < 0)
@@ -320,6 +343,47 @@ static bool is_index(const struct nc_descriptor *item)
 	return !strcmp(item->media_type, NC_MEDIA_OCI_INDEX) || !strcmp(item->media_type, NC_MEDIA_DOCKER_LIST);
 }
 
+/* 1 when it is an image; what belongs to one, such as an attestation, is left out. */
+static int is_image(struct registry_source *self, const struct nc_descriptor *item, struct nacre_error *err)
+{
+	NC_AUTO_FREE char *bytes = NULL;
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
+	size_t len;
+	if (is_index(item))
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "an index in an index cannot be kept whole");
+	int code = read_document(self, item, &bytes, &len, err);
+	if (code >= 0)
+		code = nc_manifest_parse(bytes, len, item->media_type, &manifest, err);
+	if (code < 0)
+		return code;
+	bool known = !item->has_platform || strcmp(item->platform.os, "unknown");
+	return known && nc_manifest_check_image(manifest, NULL) >= 0;
+}
+
+/* All of them; the name is for the platform's, or else for the first. */
+static int choose_all(struct registry_source *self, struct nacre_error *err)
+{
+	const struct nc_manifest *index = self->index;
+	int wanted = nc_index_choose(index, &self->platform, NULL), code = 0;
+	for (size_t i = 0; i < index->item_count && code >= 0; i++) {
+		char text[NC_DIGEST_TEXT + 80], digest[NC_DIGEST_TEXT];
+		code = is_image(self, &index->items[i], err);
+		if (code > 0 && (size_t)wanted == i)
+			self->main = self->image_count;
+		if (code > 0)
+			code = add_image(self, &index->items[i], err);
+		else if (code == 0) {
+			snprintf(text, sizeof text, "%.19s is no image and is left out: the index cannot go out again whole",
+				 nc_digest_text(&index->items[i].digest, digest));
+			nc_remote_note(self->remotes.list[self->remotes.first], text);
+		}
+	}
+	if (code >= 0 && !self->image_count)
+		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "the index names no image");
+	self->base.whole = true;
+	return code < 0 ? code : 0;
+}
+
 /* The one for the platform, through indexes in indexes. */
 static int choose_image(struct registry_source *self, struct nacre_error *err)
 {
@@ -360,7 +424,7 @@ static int read_top(struct registry_source *self, const struct nc_source_wish *w
 		return code;
 	if (top->kind == NC_DOC_INDEX) {
 		self->index = top;
-		return choose_image(self, err);
+		return wish->all_platforms ? choose_all(self, err) : choose_image(self, err);
 	}
 	const struct nc_descriptor only = { .media_type = top->media_type, .digest = self->top.digest,
 					    .size = self->top.len };

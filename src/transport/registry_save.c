@@ -42,6 +42,7 @@ struct registry_sink {
 	struct nc_names paths;		/* what homes points to */
 	struct pending *pending;
 	size_t pending_count;
+	struct pending whole;		/* the index of them; bytes NULL: there is none */
 };
 
 /* --- homes of blobs --------------------------------------------------------------------------------------------- */
@@ -293,14 +294,18 @@ static int is_current(struct registry_sink *self, const struct nc_offer *offer, 
 	struct nc_digest digest;
 	if (!self->image.wish.as_it_comes)
 		return 0;
+	char text[NC_DIGEST_TEXT];
 	int code = nc_digest_of(offer->manifest, offer->manifest_len, &digest, err);
-	return code < 0 ? code : nc_remote_has_manifest(self->remote, self->to.tag, &digest, err);
+	const char *reference = offer->whole ? nc_digest_text(&digest, text) : self->to.tag;
+	return code < 0 ? code : nc_remote_has_manifest(self->remote, reference, &digest, err);
 }
 
 static int registry_begin(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err)
 {
 	struct registry_sink *self = (struct registry_sink *)sink;
 	int code = nc_image_out_begin(&self->image, offer, true, err);
+	if (code >= 0)
+		code = nc_image_out_check_whole(&self->image, err);
 	if (code >= 0)
 		code = is_current(self, offer, err);
 	if (code < 0)
@@ -337,6 +342,27 @@ static int take_tags(const struct registry_sink *self, const char *const *names,
 	return code;
 }
 
+/* The index goes after its images, and has the tags; they have their digests. */
+static int end_whole(struct registry_sink *self, struct pending *image, const char *const *names,
+		     struct nacre_error *err)
+{
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
+	struct pending *whole = &self->whole;
+	char text[NC_DIGEST_TEXT];
+	int code = nc_names_add(&image->tags, nc_digest_text(&image->digest, text), err);
+	if (code < 0 || whole->bytes)
+		return code;
+	code = nc_image_out_index(&self->image, &index, &whole->digest, err);
+	if (code >= 0)
+		code = take_tags(self, names, &whole->tags, err);
+	if (code < 0)
+		return code;
+	whole->len = self->image.offer->index_len;
+	whole->bytes = nc_memdup(self->image.offer->index, whole->len);
+	whole->media_type = nc_strdup(index->media_type);
+	return whole->bytes && whole->media_type ? 0 : nc_nomem(err);
+}
+
 static int registry_end(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
 			struct nacre_error *err)
 {
@@ -349,13 +375,16 @@ static int registry_end(struct nc_sink *sink, const char *const *names, struct n
 	self->pending = pending;
 	pending = &self->pending[self->pending_count++];
 	*pending = (struct pending){ .there = self->current };
-	int code = take_tags(self, names, &pending->tags, err);
+	bool whole = self->image.offer->whole;
+	int code = whole ? 0 : take_tags(self, names, &pending->tags, err);
 	if (code >= 0)
 		code = nc_image_out_end(&self->image, &pending->bytes, &pending->len, &media_type, &config, err);
 	if (code >= 0 && !(pending->media_type = nc_strdup(media_type)))
 		code = nc_nomem(err);
 	if (code >= 0)
 		code = nc_digest_of(pending->bytes, pending->len, &pending->digest, err);
+	if (code >= 0 && whole)
+		code = end_whole(self, pending, names, err);
 	return code < 0 ? code : nc_copied_image_set(ret, &config, &pending->digest, err);
 }
 
@@ -364,7 +393,7 @@ static int publish(struct registry_sink *self, const struct pending *image, stru
 	int code = 0;
 	for (size_t i = 0; i < image->tags.count && code >= 0; i++) {
 		const char *tag = image->tags.list[i];
-		if (!image->there || strcmp(tag, self->to.tag))
+		if (!image->there || (strcmp(tag, self->to.tag) && !strchr(tag, ':')))
 			code = nc_remote_put_manifest(self->remote, tag, image->media_type, image->bytes, image->len,
 						      &image->digest, err);
 	}
@@ -377,7 +406,7 @@ static int registry_commit(struct nc_sink *sink, struct nacre_error *err)
 	int code = 0;
 	for (size_t i = 0; i < self->pending_count && code >= 0; i++)
 		code = publish(self, &self->pending[i], err);
-	return code;
+	return code < 0 || !self->whole.bytes ? code : publish(self, &self->whole, err);
 }
 
 static int free_value(void *ctx, const char *key, size_t len, void *value)
@@ -386,14 +415,19 @@ static int free_value(void *ctx, const char *key, size_t len, void *value)
 	return 0;
 }
 
+static void release(struct pending *pending)
+{
+	free(pending->bytes);
+	free(pending->media_type);
+	nc_names_release(&pending->tags);
+}
+
 static void registry_close(struct nc_sink *sink)
 {
 	struct registry_sink *self = (struct registry_sink *)sink;
-	for (size_t i = 0; i < self->pending_count; i++) {
-		free(self->pending[i].bytes);
-		free(self->pending[i].media_type);
-		nc_names_release(&self->pending[i].tags);
-	}
+	for (size_t i = 0; i < self->pending_count; i++)
+		release(&self->pending[i]);
+	release(&self->whole);
 	free(self->pending);
 	nc_image_out_release(&self->image);
 	nc_remote_close(self->remote);

@@ -50,6 +50,8 @@ int nacre_save(struct nacre_store *store, const char *const *images, size_t coun
 	int code = nc_copy_options_take(options, &taken, err);
 	if (code >= 0)
 		code = nc_source_wish_make(store, &taken, &wish, err);
+	if (code >= 0 && taken.all_platforms && (format == NACRE_DOCKER_ARCHIVE || format == NACRE_DOCKER_DIR))
+		code = nc_fail(err, NACRE_E_INVALID, 0, "all platforms go into OCI layouts alone");
 	if (code >= 0)
 		code = find_all(store, images, count, err);
 	if (code >= 0)

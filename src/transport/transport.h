@@ -38,6 +38,7 @@ struct nc_offer {
 	const char *const *names;	/* full names; ends with NULL */
 	const struct nc_offer_layer *layers;	/* lowest first, one for each diff ID */
 	size_t layer_count;
+	bool whole;			/* all images of the index travel, and the index with them */
 	bool proved;			/* its blobs were once seen to be the layers: their digests say all */
 	const char *v1_id;		/* a v1 image that keeps its IDs: the claimed one; else NULL */
 	const struct nc_v1_node *v1_nodes;	/* then: its chain, lowest first, layer_count of them */
@@ -67,6 +68,7 @@ struct nc_source_ops {
 struct nc_source {
 	const struct nc_source_ops *ops;
 	char *label;			/* "docker-archive:x.tar", for messages; freed by nc_source_close */
+	bool whole;			/* its images are those of one index, which has the names */
 };
 void nc_source_close(struct nc_source *source);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_source_auto, struct nc_source *, nc_source_close)
