@@ -75,8 +75,7 @@ const struct command cmd_copy = {
 	.summary = "copy images from one place to another",
 	.details = "Places: docker-archive:FILE[:REF]  oci-archive:FILE[:TAG]  oci:DIR[:TAG]\n"
 		   "dir:DIR  docker://NAME  graph:[IMAGE] (as a destination [NAME])",
-	.example = "nacre copy docker-archive:app.tar oci:layout:app\n"
-		   "nacre copy oci:layout:app graph:",
+	.example = "nacre copy docker-archive:app.tar oci:layout:app",
 	.options = options,
 	.min = 2,
 	.max = 2,
