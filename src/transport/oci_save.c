@@ -136,7 +136,7 @@ static int oci_end(struct nc_sink *sink, const char *const *names, struct nacre_
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
 	const char *media_type;
 	size_t len;
-	struct nc_digest config, digest;
+	struct nc_digest config, digest = { 0 };
 	int code = nc_image_out_end(&self->image, &manifest, &len, &media_type, &config, err);
 	if (code >= 0)
 		code = nc_blobs_out_document(self->blobs, manifest, len, &digest, err);
