@@ -288,15 +288,15 @@ static int bring_document(void *place, const void *bytes, size_t len, struct nc_
 
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the tag is that of this very manifest: then all of it is there. */
+/* Whether the tag is that of this very manifest: then all of it is there. It is asked of an image that cannot be, too: who is
+ * out of reach or lets nobody in shall say so before anything is compressed. */
 static int is_current(struct registry_sink *self, const struct nc_offer *offer, struct nacre_error *err)
 {
-	struct nc_digest digest;
-	if (!self->image.wish.as_it_comes)
-		return 0;
+	struct nc_digest digest = { 0 };
 	char text[NC_DIGEST_TEXT];
-	int code = nc_digest_of(offer->manifest, offer->manifest_len, &digest, err);
-	const char *reference = offer->whole ? nc_digest_text(&digest, text) : self->to.tag;
+	bool as_it_comes = self->image.wish.as_it_comes;
+	int code = as_it_comes ? nc_digest_of(offer->manifest, offer->manifest_len, &digest, err) : 0;
+	const char *reference = offer->whole && as_it_comes ? nc_digest_text(&digest, text) : self->to.tag;
 	return code < 0 ? code : nc_remote_has_manifest(self->remote, reference, &digest, err);
 }
 

@@ -97,7 +97,7 @@ int nc_remote_blob(struct nc_remotes *remotes, const struct nc_digest *digest, u
 /* 1 when the repository has the blob, with that size. */
 int nc_remote_has_blob(struct nc_remote *remote, const struct nc_digest *digest, uint64_t size,
 		       struct nacre_error *err);
-/* 1 when the name (a tag or digest) is that of this manifest already. */
+/* 1 when the name (a tag or digest) is that of this manifest already. digest without alg: of none, it is only asked. */
 int nc_remote_has_manifest(struct nc_remote *remote, const char *reference, const struct nc_digest *digest,
 			   struct nacre_error *err);
 /* 1 when the registry took the blob over from another of its repositories (path: "team/app"). */

@@ -59,7 +59,7 @@ int nc_remote_has_manifest(struct nc_remote *remote, const char *reference, cons
 		return code;
 	const char *claim = nc_http_header_get(answer, "Docker-Content-Digest", 0);
 	if (nc_http_status(answer) == 200)
-		return claim && !strcmp(claim, nc_digest_text(digest, text));
+		return claim && digest->alg && !strcmp(claim, nc_digest_text(digest, text));
 	return nc_http_status(answer) == 404 ? 0 : nc_remote_unwilling(remote, answer, path, err);
 }
 

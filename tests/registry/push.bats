@@ -124,6 +124,8 @@ config_at() { sk inspect --tls-verify=false --raw "docker://$registry/$1" | jq -
 	says "another repository"
 	fails 69 push app:1 localhost:1/x
 	says localhost:1
+	run --separate-stderr nacre push --progress plain app:1 localhost:1/x
+	[[ $stderr != *compressing* ]]
 	fails 69 nacre push -q app:1 nowhere.invalid/app
 	fails 69 nacre push -q --tls-verify=true app:1 "$registry/x:1"
 	says "does not speak TLS"
