@@ -145,3 +145,14 @@ mirrored() {
 	fails 65 nacre pull -q "$faulty/app:1"
 	untouched
 }
+
+@test "a host that a registry leads to may ask for a login: it gets none, and no token is fetched for it" {
+	local part
+	for part in /blobs/ /manifests/; do
+		fails 77 with login 1000 $part
+		untouched
+	done
+	grep -q '^GET /login' "$files/foreign/log"
+	run ! grep /token "$files/foreign/log"
+	nobody_else_knows
+}
