@@ -134,16 +134,25 @@ static int look(struct nc_ingest *ingest, const char *id, enum nc_held_state *re
 	return sound < 0 ? sound : 0;
 }
 
-/* With a shared lock when it is there, else with an exclusive one. */
-static int lock_and_look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
+static int share_and_look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
 {
 	int code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_SHARED, ingest->cancel, err);
 	if (code == 0)
 		code = look(ingest, id, ret, err);
+	/* never from shared to exclusive while holding on: two who do that wait for one another */
+	if (code == 0 && *ret != NC_HELD_THERE)
+		nc_unlock_id(ingest->locks, id);
+	return code;
+}
+
+/* With a shared lock when it is there, else with an exclusive one. Which it will be is looked up before any is taken: the kernel
+ * goes through all locks of the store for each. */
+static int lock_and_look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
+{
+	*ret = NC_HELD_MISSING;
+	int code = nc_node_exists(ingest->store, id) ? share_and_look(ingest, id, ret, err) : 0;
 	if (code < 0 || *ret == NC_HELD_THERE)
 		return code;
-	/* never from shared to exclusive while holding on: two who do that wait for one another */
-	nc_unlock_id(ingest->locks, id);
 	code = nc_lock_id_wait(ingest->locks, id, NC_LOCK_EXCLUSIVE, ingest->cancel, err);
 	if (code == 0)
 		code = look(ingest, id, ret, err);
