@@ -102,6 +102,8 @@ int nc_check_holds(struct nc_check *check, struct nacre_error *err);
 int nc_check_writables(struct nc_check *check, struct nacre_error *err);
 int nc_check_trees(struct nc_check *check, struct nacre_error *err);	/* check_stray.c */
 int nc_check_stages(struct nc_check *check, struct nacre_error *err);
+/* Whether somebody who died left a stage. */
+bool nc_check_has_left(struct nc_check *check);
 /* Blobs are listed before nodes are looked at, and looked at after. */
 struct nc_check_blobs {
 	char (*hex)[NC_HEX_ID];

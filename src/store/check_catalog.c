@@ -66,13 +66,16 @@ static int compare(struct differences *all, struct nacre_error *err)
 	return nc_catalog_compare(all->check->store, add, all, err);
 }
 
-/* With nobody changing anything. */
+/* With nobody changing anything. What one who died began, the catalog may know wrongly until somebody has finished it, for which
+ * this lock is needed: that it is left behind is a finding of its own. */
 static int compare_alone(struct differences *all, struct nacre_error *err)
 {
 	struct nc_check *check = all->check;
 	int code = lock(check, err);
 	if (code == 0)
 		code = compare(all, err);
+	if (code == 0 && all->count && nc_check_has_left(check))
+		code = NACRE_E_BUSY;
 	if (check->exclusive)
 		nc_unlock_whole(check->locks, NC_LOCK_CATALOG);
 	return code;

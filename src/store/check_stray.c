@@ -122,6 +122,17 @@ static bool is_owned(int stages, const char *name)
 	return owner >= 0 && nc_lock_held(owner, NC_LOCK_SHARED, 0, 0);
 }
 
+static int find_left(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	const struct nc_check *check = ctx;
+	return !is_owned(check->store->stages, name);
+}
+
+bool nc_check_has_left(struct nc_check *check)
+{
+	return check->store->stages >= 0 && nc_dir_each(check->store->stages, find_left, check, NULL) > 0;
+}
+
 struct stages {
 	struct nc_check *check;
 	struct nc_map *suspects;	/* by name */

@@ -29,8 +29,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from known import Store, Wrong, judge_image, make_image, tree  # noqa: E402
 
-DONE, NOTFOUND, BUSY, IN_USE = 0, 2, 75, 'in use'
+DONE, NOTFOUND, BUSY, DAMAGED, IN_USE = 0, 2, 75, 65, 'in use'
 IN_USE_SAID = re.compile(rb'[0-9a-f]{12} (is (the parent of|named|held by|mounted at)|lies below writable layer|has \d+ names)')
+# what a check may tell of those that were killed, until somebody writes
+LEFT_BEHIND = re.compile(r'(tree|blob|stage)-stray: |\d+ findings?\.')
 HANGS = 300  # seconds that no command may take
 WAITS = re.compile(r'SETLKW')
 KILLED = 'killed'
@@ -72,6 +74,7 @@ class Worker(threading.Thread):
         self.dir = os.path.join(soak.work, f'mnt{number}')
         os.mkdir(self.dir)
         self.rounds = 0
+        self.made = set()  # images that it committed: no other has their like
 
     def run(self):
         acts = [self.load, self.load, self.tag, self.take, self.untag, self.rmi, self.rmi_shared, self.rmi_nameless, self.mount,
@@ -103,7 +106,7 @@ class Worker(threading.Thread):
         self.soak.count(words[0])
         code = IN_USE if process.returncode == 1 and IN_USE_SAID.search(err) else process.returncode
         if code not in may or err.strip().count(b'\n') > 0:
-            raise Wrong(f'{" ".join(words)}: exit {process.returncode}: {err.decode(errors="replace").strip()}')
+            raise Wrong(f'{" ".join(words)}: exit {process.returncode}: {(err.strip() or out[-1000:]).decode(errors="replace")}')
         return code, out
 
     def read(self, *words, may=(DONE,)):
@@ -113,7 +116,7 @@ class Worker(threading.Thread):
             done = subprocess.run(['strace', '-f', '-qq', '-o', trace, '-e', 'trace=fcntl,nanosleep,clock_nanosleep',
                                    *self.soak.store.words(*words)], capture_output=True, timeout=HANGS)
             if done.returncode not in may:
-                raise Wrong(f'{" ".join(words)}: exit {done.returncode}: {done.stderr.decode(errors="replace").strip()}')
+                raise Wrong(f'{" ".join(words)}: exit {done.returncode}: {(done.stderr.strip() or done.stdout[-1000:]).decode(errors="replace")}')
             with open(trace) as lines:
                 waits = [line.strip() for line in lines if WAITS.search(line)]
             self.soak.count('traced reader')
@@ -191,9 +194,12 @@ class Worker(threading.Thread):
         self.nacre('rmi', '-q', self.random.choice(self.soak.shared), may=(DONE, NOTFOUND, BUSY, IN_USE))
 
     def rmi_nameless(self):
+        """By its ID an image goes with the one name that somebody may have given it meanwhile: so only those that nobody else
+        names. Prunes take the others."""
         _, out = self.read('images', '-q', '--no-trunc', '--filter', 'dangling=true')
-        for image in out.decode().split()[:2]:
-            self.nacre('rmi', '-q', image, may=(DONE, NOTFOUND, BUSY, IN_USE))
+        for image in out.decode().split():
+            if image.removeprefix('sha256:') in self.made:
+                self.nacre('rmi', '-q', image, may=(DONE, NOTFOUND, BUSY, IN_USE))
 
     def mount(self):
         if not (mine := self.pick()):
@@ -239,6 +245,7 @@ class Worker(threading.Thread):
                 pass
             code, out = self.nacre('commit', '-q', layer, other)
             if code == DONE:
+                self.made.add(out.decode().split()[-1].removeprefix('sha256:'))
                 self.settle(other, out.decode().split()[-1].removeprefix('sha256:'), 'commit')
             else:
                 self.not_done(other, ANYTHING, 'commit', code)
@@ -257,7 +264,10 @@ class Worker(threading.Thread):
 
     def keep_house(self):
         if 'check' in self.soak.verbs and self.random.random() < 0.5:
-            self.read('check')
+            code, out = self.read('check', may=(DONE, DAMAGED))
+            told = [line for line in out.decode().splitlines() if line and not LEFT_BEHIND.match(line)]
+            if code == DAMAGED and told:
+                raise Wrong(f'check: {told}')
         elif 'prune' in self.soak.verbs:
             self.nacre('prune', may=(DONE, BUSY))
 

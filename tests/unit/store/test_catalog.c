@@ -244,6 +244,51 @@ static void a_reader_is_overtaken(void **state)
 	nacre_store_close(reader);
 }
 
+/* --- checking ---------------------------------------------------------------------------------------------------- */
+
+struct findings {
+	int stale, strays;
+};
+
+static void note_finding(void *ctx, const struct nacre_finding *finding)
+{
+	struct findings *findings = ctx;
+	findings->stale += strcmp(finding->kind, "catalog-stale") == 0;
+	findings->strays += strcmp(finding->kind, "stage-stray") == 0;
+}
+
+static struct findings check(const struct fixture *fixture)
+{
+	struct findings findings = { 0 };
+	struct nacre_check_options options = { .size = sizeof options, .finding = note_finding, .finding_ctx = &findings };
+	struct nacre_store *reader = open_with(fixture->root, NACRE_OPEN_READONLY, NULL);
+	assert_done(nacre_check(reader, &options, NULL, &err));
+	nacre_store_close(reader);
+	return findings;
+}
+
+static void what_one_left_is_no_fault_of_the_catalog(void **state)
+{
+	struct fixture *fixture = *state;
+	char id[NC_HEX_ID];
+	make_image(fixture->store, words, "x", id);
+	leave_stage(fixture);
+	nacre_store_close(NC_GIVE(fixture->store));
+	sqlite3 *db = write_to(fixture);
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	struct findings findings = check(fixture);
+	assert_int_equal(findings.stale, 0);
+	assert_int_equal(findings.strays, 1);
+	/* the next writer clears the stage away; what the catalog says is now its own fault */
+	fixture->store = open_with(fixture->root, 0, NULL);
+	nacre_store_close(NC_GIVE(fixture->store));
+	findings = check(fixture);
+	assert_int_equal(findings.stale, 1);
+	assert_int_equal(findings.strays, 0);
+	reopen(fixture);
+}
+
 /* --- what is asked ---------------------------------------------------------------------------------------------- */
 
 /* Only who asks for all of something may read all of it. */
@@ -296,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_asks_waits_for_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_is_believed_with_its_log_where_nobody_writes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_is_overtaken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_one_left_is_no_fault_of_the_catalog, set_up, tear_down),
 		cmocka_unit_test(no_question_reads_a_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
