@@ -59,7 +59,8 @@ class WarmMemory:
 def unmount_below(directory):
     points = [line.split()[1] for line in open('/proc/mounts')]
     for point in sorted((p for p in points if p == directory or p.startswith(directory + '/')), key=len, reverse=True):
-        subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
+        if subprocess.run(['umount', point], stderr=subprocess.DEVNULL).returncode:
+            subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
 
 
 def new_disk(directory):
@@ -69,10 +70,13 @@ def new_disk(directory):
     image = directory + '.img'
     if not os.path.exists(image):
         run(f'dd if=/dev/zero of={image} bs=1M count={options.disk_mb} conv=fsync')
-    for _ in range(200):
-        if not run(f'losetup -j {image}').strip():
-            break
+    # what is still being written of the last one would be written over the new one
+    waited = 0
+    while run(f'losetup -j {image}').strip():
+        if waited > 600:
+            raise RuntimeError(f'{image} is still in use')
         time.sleep(0.05)
+        waited += 0.05
     run(f'mkfs.ext4 -q -F -N 600000 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard {image}')
     device = run(f'losetup --direct-io=on --show -f {image}').strip()
     run(f'mount {device} {directory} && losetup -d {device} && mkdir {directory}/tmp')
@@ -145,8 +149,8 @@ class Podman(Program):
         self.commands = {
             'archive': f'{podman} load -q -i {{image}}.docker.tar',
             'layout': f'{podman} pull -q oci:{{image}}.{{form}}:latest',
-            'save': f'{podman} save -q -o {{out}} docker.io/bench/{{name}}:latest',
-            'remove': f'{podman} rmi -f docker.io/bench/{{name}}:latest',
+            'save': f'{podman} save -q -o {{out}} bench/{{name}}:latest',
+            'remove': f'{podman} rmi -f bench/{{name}}:latest',
         }
 
 
