@@ -55,8 +55,9 @@ def short_table(cases):
 
 def page():
     machine = measured['machine']
+    took_part = {name.split()[0] if name.startswith('nacre') else name for runs in results.values() for name in runs}
     yield f"{machine['cpus']} processors ({machine['cpu']}), {machine['memory_mb'] // 1024} GiB, Linux {machine['kernel']}. " + '; '.join(
-        machine['versions'].values()) + '. Medians.'
+        version for name, version in machine['versions'].items() if name in took_part) + '. Medians.'
     yield ''
     for case in results:
         if case.startswith('load ') and case != 'load medium again':
