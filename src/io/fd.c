@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What is sent on its way at once. */
+#define EARLY_BYTES ((uint64_t)8 << 20)
+
 void nc_fd_release(int *fd)
 {
 	int saved = errno;
@@ -48,6 +51,14 @@ int nc_write_full(int fd, const void *bytes, size_t len)
 			return errno;
 	}
 	return 0;
+}
+
+void nc_send_early(int fd, uint64_t written, uint64_t *sent)
+{
+	if (written - *sent < EARLY_BYTES)
+		return;
+	sync_file_range(fd, (off_t)*sent, (off_t)(written - *sent), SYNC_FILE_RANGE_WRITE);
+	*sent = written;
 }
 
 int nc_pwrite_full(int fd, const void *bytes, size_t len, uint64_t offset)

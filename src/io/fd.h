@@ -22,6 +22,9 @@ static inline int nc_fd_give(int *fd)
 /* 0, or the errno; EINTR and short counts are dealt with. nc_read_full returns the count (short only at the end of
  * the file) or -1 with errno. */
 int nc_write_full(int fd, const void *bytes, size_t len);
+/* Of a file that somebody syncs in the end: sends what was written since the last time on its way to the disk, once that is long
+ * enough for a disk to be fast with. written: its length so far; *sent: 0 at first. What cannot be written the sync reports. */
+void nc_send_early(int fd, uint64_t written, uint64_t *sent);
 int nc_pwrite_full(int fd, const void *bytes, size_t len, uint64_t offset);
 ssize_t nc_read_full(int fd, void *bytes, size_t len);
 ssize_t nc_pread_full(int fd, void *bytes, size_t len, uint64_t offset);

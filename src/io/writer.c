@@ -5,7 +5,6 @@
 #include "io/fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,8 +12,6 @@
 #define WRITE_BLOCK ((size_t)256 * 1024)
 /* A run from this length on is not worth being copied to what is held back: a call costs less. */
 #define DIRECT_BYTES ((size_t)64 * 1024)
-/* What is sent on its way at once: long enough for a disk to be fast with. */
-#define EARLY_BYTES ((uint64_t)8 << 20)
 
 void nc_writer_close(struct nc_writer *writer)
 {
@@ -44,11 +41,8 @@ static int fd_put(struct fd_writer *self, const void *bytes, size_t len, struct 
 	if (sys)
 		return nc_fail(err, NACRE_E_IO, sys, "write '%s'", self->name);
 	self->put += len;
-	if (self->early && self->put - self->sent >= EARLY_BYTES) {
-		/* what cannot be written the sync will report */
-		sync_file_range(self->fd, (off_t)self->sent, (off_t)(self->put - self->sent), SYNC_FILE_RANGE_WRITE);
-		self->sent = self->put;
-	}
+	if (self->early)
+		nc_send_early(self->fd, self->put, &self->sent);
 	return 0;
 }
 

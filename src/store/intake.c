@@ -12,6 +12,7 @@ struct nc_intake {
 	uint64_t promised_size, size;
 	struct nc_hash *hash;		/* NULL when the plain bytes' digest serves */
 	int copy;
+	uint64_t copied, sent;		/* bytes in copy, and those on their way to the disk */
 	bool copy_plain, looked, ended;
 	enum nc_codec codec;
 	/* the first bytes, gathered until the codec is known, and what was lent beyond them */
@@ -30,7 +31,13 @@ static int take_note(struct nc_intake *intake, const void *bytes, size_t len, st
 	if (intake->copy < 0 || (intake->codec == NC_PLAIN && !intake->copy_plain))
 		return 0;
 	int sys = nc_write_full(intake->copy, bytes, len);
-	return sys ? nc_fail(err, NACRE_E_IO, sys, "write the copy of a layer") : 0;
+	if (sys)
+		return nc_fail(err, NACRE_E_IO, sys, "write the copy of a layer");
+	intake->copied += len;
+	/* one of plain bytes too is a spool, and goes again */
+	if (!intake->copy_plain)
+		nc_send_early(intake->copy, intake->copied, &intake->sent);
+	return 0;
 }
 
 static ssize_t pull(struct nc_intake *intake, const void **ret, struct nacre_error *err)
