@@ -1,15 +1,23 @@
 #include "io/decoder.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
 /* The largest window is 2^27 bytes, 128 MiB: what the command zstd decodes without being asked twice. */
 #define WINDOW_LOG_MAX 27
 
+/* The head of a frame, at most. */
+#define HEAD_MAX 18
+
 struct unzstd {
 	ZSTD_DCtx *ctx;
 	bool at_rest;	/* between frames */
+	/* the frame in hand */
+	unsigned char head[HEAD_MAX];
+	size_t head_len;
+	uint64_t plain;
 };
 
 static int fail_zstd(size_t result, struct nacre_error *err)
@@ -27,6 +35,27 @@ static int fail_zstd(size_t result, struct nacre_error *err)
 	}
 }
 
+static void note(struct unzstd *self, const void *bytes, size_t len, size_t plain)
+{
+	size_t take = len < HEAD_MAX - self->head_len ? len : HEAD_MAX - self->head_len;
+	memcpy(self->head + self->head_len, bytes, take);
+	self->head_len += take;
+	self->plain += plain;
+}
+
+/* libzstd looks at it too, but not in every way that a frame can come and end. */
+static int check_frame(struct unzstd *self, struct nacre_error *err)
+{
+	unsigned long long said = ZSTD_getFrameContentSize(self->head, self->head_len);
+	uint64_t came = self->plain;
+	self->head_len = 0;
+	self->plain = 0;
+	if (said == ZSTD_CONTENTSIZE_UNKNOWN || said == ZSTD_CONTENTSIZE_ERROR || said == came)
+		return 0;
+	return nc_fail(err, NACRE_E_BADDATA, 0, "the zstd data is damaged (a frame of %llu bytes has %llu)", said,
+		       (unsigned long long)came);
+}
+
 static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, struct nacre_error *err)
 {
 	struct unzstd *self = engine;
@@ -34,16 +63,19 @@ static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, 
 		ZSTD_inBuffer from = { in->at, in->left, 0 };
 		ZSTD_outBuffer to = { out->at, out->left, 0 };
 		size_t result = ZSTD_decompressStream(self->ctx, &to, &from);
+		note(self, in->at, from.pos, to.pos);
 		in->at += from.pos;
 		in->left -= from.pos;
 		out->at += to.pos;
 		out->left -= to.pos;
 		if (ZSTD_isError(result))
 			return fail_zstd(result, err);
-		if (from.pos || to.pos)	/* a call that does nothing speaks of the next frame */
-			self->at_rest = result == 0;
-		else
+		if (!from.pos && !to.pos)	/* a call that does nothing speaks of the next frame */
 			break;
+		self->at_rest = result == 0;
+		int code = self->at_rest ? check_frame(self, err) : 0;
+		if (code < 0)
+			return code;
 	} while (in->left && out->left);
 	return 0;
 }

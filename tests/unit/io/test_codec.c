@@ -498,6 +498,19 @@ static void zstd_frames(void **state)
 	free(plain.data);
 }
 
+/* A frame that says that it has 73 bytes and has none. libzstd notices when it comes in one piece. */
+static void zstd_frame_shorter_than_it_says(void **state)
+{
+	static const char frame[] = "\x28\xb5\x2f\xfd\x20\x49\xd4\0\0\0\x80\0\0\0\0\x2e\0\x28\xb5\x2f\xfd\x20\x49\xd4\0\0\0\x80"
+				    "\0\0\0\0\x2e\xfd\x37\x05\0\0";
+	const struct bytes packed = { (void *)frame, sizeof frame - 1 }, none = { NULL, 0 };
+	for (size_t cut = 1; cut <= packed.len; cut++) {
+		struct nacre_error err;
+		size_t len;
+		assert_int_equal(decode(nc_reader_unzstd, packed, cut, none, &len, &err), NACRE_E_BADDATA);
+	}
+}
+
 static void zstd_windows(void **state)
 {
 	struct bytes plain = { malloc(0), 0 };
@@ -662,6 +675,7 @@ int main(void)
 		cmocka_unit_test(gzip_odd_blocks),
 		cmocka_unit_test(gzip_distance_too_far),
 		cmocka_unit_test(zstd_frames),
+		cmocka_unit_test(zstd_frame_shorter_than_it_says),
 		cmocka_unit_test(zstd_windows),
 		cmocka_unit_test(xz_padding_and_memory),
 		cmocka_unit_test(writing),
