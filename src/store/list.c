@@ -272,8 +272,11 @@ static int find_candidates(const struct filter *filter, struct nc_rows *ret, str
 	struct nc_catalog *catalog = filter->store->catalog;
 	char from[NC_REFERENCE_TEXT + 2], below[NC_REFERENCE_TEXT + 2];
 	if (filter->id) {
-		snprintf(from, NC_HEX_ID, "%s", filter->id);
-		snprintf(below, NC_HEX_ID + 1, "%sg", from);
+		size_t len = strnlen(filter->id, NC_HEX_ID - 1);
+		memcpy(from, filter->id, len);
+		from[len] = '\0';
+		memcpy(below, filter->id, len);
+		strcpy(below + len, "g");	/* no ID has it, and it follows the last digit */
 		return nc_catalog_ask(catalog, NC_ASK_IMAGES_FROM, from, below, ret, err);
 	}
 	if (filter->reference && find_names(filter->reference, from, below))
