@@ -108,11 +108,11 @@ def layers_of(name, form):
 
 class Program:
     """What is run, with {image} the path of an image without its ending, {name} its name, {form} gz or zst, {out} a new path."""
-    commands = {}
     daemon = 0
 
-    def __init__(self, name):
+    def __init__(self, name, commands=None):
         self.name = name
+        self.commands = commands or {}
 
     def start(self):
         pass
@@ -142,36 +142,26 @@ class Nacre(Program):
         }
 
 
-class Podman(Program):
-    def __init__(self):
-        super().__init__('podman')
-        podman = 'podman --root {store}/r --runroot {store}/rr --storage-driver overlay --cgroup-manager cgroupfs --events-backend none'
-        self.commands = {
-            'archive': f'{podman} load -q -i {{image}}.docker.tar',
-            'layout': f'{podman} pull -q oci:{{image}}.{{form}}:latest',
-            'save': f'{podman} save -q -o {{out}} bench/{{name}}:latest',
-            'remove': f'{podman} rmi -f bench/{{name}}:latest',
-        }
-
-
-class Skopeo(Program):
-    def __init__(self):
-        super().__init__('skopeo')
-        place = 'containers-storage:[overlay@{store}/r+{store}/rr]localhost/bench/{name}:latest'
-        self.commands = {
-            'archive': f'skopeo --insecure-policy copy -q docker-archive:{{image}}.docker.tar {place}',
-            'layout': f'skopeo --insecure-policy copy -q oci:{{image}}.{{form}}:latest {place}',
-            'save': f'skopeo --insecure-policy copy -q {place} docker-archive:{{out}}:bench/{{name}}:latest',
-        }
-
-
-class Umoci(Program):
-    def __init__(self):
-        super().__init__('umoci')
-        self.commands = {
-            'archive': 'umoci unpack --image {image}.raw:latest {store}/bundle',
-            'layout': lambda image, form: f'umoci unpack --image {IMAGES}/{image}.gz:latest {STORE}/bundle' if form == 'gz' else None,
-        }
+PODMAN = 'podman --root {store}/r --runroot {store}/rr --storage-driver overlay --cgroup-manager cgroupfs --events-backend none'
+SKOPEO = 'skopeo --insecure-policy copy -q'
+CONTAINERS_STORAGE = 'containers-storage:[overlay@{store}/r+{store}/rr]localhost/bench/{name}:latest'
+PEERS = {
+    'skopeo': {
+        'archive': f'{SKOPEO} docker-archive:{{image}}.docker.tar {CONTAINERS_STORAGE}',
+        'layout': f'{SKOPEO} oci:{{image}}.{{form}}:latest {CONTAINERS_STORAGE}',
+        'save': f'{SKOPEO} {CONTAINERS_STORAGE} docker-archive:{{out}}:bench/{{name}}:latest',
+    },
+    'podman': {
+        'archive': f'{PODMAN} load -q -i {{image}}.docker.tar',
+        'layout': f'{PODMAN} pull -q oci:{{image}}.{{form}}:latest',
+        'save': f'{PODMAN} save -q -o {{out}} bench/{{name}}:latest',
+        'remove': f'{PODMAN} rmi -f bench/{{name}}:latest',
+    },
+    'umoci': {
+        'archive': 'umoci unpack --image {image}.raw:latest {store}/bundle',
+        'layout': lambda image, form: f'umoci unpack --image {IMAGES}/{image}.gz:latest {STORE}/bundle' if form == 'gz' else None,
+    },
+}
 
 
 class Containerd(Program):
@@ -246,18 +236,12 @@ class Limit(Program):
         return f'{BUILD}/bench/limit {STORE} ' + ' '.join(layers_of(image, form))
 
 
-class Cat(Program):
-    def __init__(self):
-        super().__init__('cat')
-        self.commands = {'save': 'cat {image}.docker.tar >{out}'}
-
-
 def programs():
     found = [Nacre('erofs'), Nacre('overlay'), Nacre('vfs')]
-    for program, kind in (('skopeo', Skopeo), ('podman', Podman), ('umoci', Umoci), ('containerd', Containerd)):
-        if installed(program):
-            found.append(kind())
-    found += [Tar(), Limit(), Cat()]
+    found += [Program(name, commands) for name, commands in PEERS.items() if installed(name)]
+    if installed('containerd'):
+        found.append(Containerd())
+    found += [Tar(), Limit(), Program('cat', {'save': 'cat {image}.docker.tar >{out}'})]
     wanted = options.programs.split(',') if options.programs else None
     return [program for program in found if not wanted or program.name in wanted]
 

@@ -62,7 +62,6 @@ static int run(struct app *app, const struct args *args)
 	progress = progress_new(progress_mode(args));
 	copying = copy_options(args, progress);
 	copying.all_images = args_flag(args, "all");
-	copying.compression = compression_of(args_text(args, "compression"));
 	copying.registry = &registry;
 	code = nacre_copy(app->store, source, destination, &copying, &copied, &err);
 	/* what was written to standard output is all that belongs there */

@@ -28,14 +28,8 @@ static int run(struct app *app, const struct args *args)
 	if (code != EXIT_DONE)
 		return code;
 	progress = progress_new(progress_mode(args));
-	copying = (struct nacre_copy_options){
-		.size = sizeof(struct nacre_copy_options),
-		.compression = compression_of(args_text(args, "compression")),
-		.name = args_text(args, "name"),
-		.all_platforms = args_flag(args, "all-platforms"),
-		.progress = progress_hook(progress),
-		.registry = &registry,
-	};
+	copying = copy_options(args, progress);
+	copying.registry = &registry;
 	code = nacre_push(app->store, args->operands[0], args->operand_count > 1 ? args->operands[1] : NULL, &copying,
 			  &copied, &err);
 	if (code >= 0 && args_flag(args, "quiet") && !args_flag(args, "json")) {

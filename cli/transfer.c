@@ -33,15 +33,26 @@ const char *progress_mode(const struct args *args)
 	return mode || !args_flag(args, "quiet") ? mode : "none";
 }
 
+static const char *text_of(const struct args *args, const char *name)
+{
+	return args_has(args, name) ? args_text(args, name) : NULL;
+}
+
+static bool has_flag(const struct args *args, const char *name)
+{
+	return args_has(args, name) && args_flag(args, name);
+}
+
 struct nacre_copy_options copy_options(const struct args *args, struct progress *progress)
 {
 	return (struct nacre_copy_options){
 		.size = sizeof(struct nacre_copy_options),
-		.platform = args_text(args, "platform"),
-		.keep_ids = args_has(args, "keep-ids") && args_flag(args, "keep-ids"),
-		.blobs = blobs_of(args_text(args, "blobs")),
-		.name = args_text(args, "name"),
-		.all_platforms = args_has(args, "all-platforms") && args_flag(args, "all-platforms"),
+		.platform = text_of(args, "platform"),
+		.keep_ids = has_flag(args, "keep-ids"),
+		.blobs = blobs_of(text_of(args, "blobs")),
+		.compression = compression_of(text_of(args, "compression")),
+		.name = text_of(args, "name"),
+		.all_platforms = has_flag(args, "all-platforms"),
 		.progress = progress_hook(progress),
 	};
 }

@@ -23,7 +23,7 @@ enum nacre_compression compression_of(const char *text);
 /* The mode for progress_new: -q silences unless --progress says otherwise. */
 const char *progress_mode(const struct args *args);
 
-/* The options that load and copy share: platform, keep-ids, blobs, name; and the hook of progress. */
+/* The options that commands which copy share, as far as this one has them; and the hook of progress. */
 struct nacre_copy_options copy_options(const struct args *args, struct progress *progress);
 /* Report what arrived as --json, -q or "VERB image: NAME" lines (verb NULL: say nothing), or the failure that code and
  * err tell, and end progress. copied is freed. */

@@ -285,6 +285,13 @@ int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_co
 	return 0;
 }
 
+int nc_check_store_name(const struct nacre_copy_options *options, bool renames, struct nacre_error *err)
+{
+	if (!options->all_platforms || (!renames && !options->name))
+		return 0;
+	return nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms take the names that they have");
+}
+
 int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options,
 			struct nc_source_wish *ret, struct nacre_error *err)
 {
@@ -345,13 +352,14 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 		return nc_fail(err, NACRE_E_INVALID, 0, "all platforms are taken from registries and the store alone");
 	if (options->all_platforms && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_DIR))
 		return nc_fail(err, NACRE_E_INVALID, 0, "the destination holds one platform alone");
-	if (options->all_platforms && to->transport == NC_GRAPH && (*to->rest || options->name))
-		return nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms take the names that they have");
+	int code = to->transport == NC_GRAPH ? nc_check_store_name(options, *to->rest, err) : 0;
+	if (code < 0)
+		return code;
 	if (!store && (from->transport == NC_GRAPH || to->transport == NC_GRAPH))
 		return nc_fail(err, NACRE_E_INVALID, 0, "graph: needs a store");
 	bool renames = *to->rest && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_GRAPH ||
 				     to->transport == NC_REGISTRY);
-	int code = renames ? nc_full_name(to->rest, rename, err) : 0;
+	code = renames ? nc_full_name(to->rest, rename, err) : 0;
 	if (code >= 0)
 		code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)
@@ -372,61 +380,62 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	return code < 0 ? code : commit(source, sink, err);
 }
 
-int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret)
+static int copy_errand(const struct nc_errand *errand, const struct nacre_copy_options *options,
+		       struct nacre_copied *copied, struct nacre_error *err)
 {
-	if (code >= 0 && ret)
-		*ret = NC_GIVE(*copied);
-	return code < 0 ? code : 0;
+	NC_CLEANUP(nc_place_auto) struct nc_place *from = NULL;
+	NC_CLEANUP(nc_place_auto) struct nc_place *to = NULL;
+	int code = nc_place_parse(errand->from, &from, err);
+	if (code >= 0)
+		code = nc_place_parse(errand->to, &to, err);
+	return code < 0 ? code : copy_places(errand->store, from, to, options, copied, err);
 }
 
 int nacre_copy(struct nacre_store *store, const char *source, const char *destination,
 	       const struct nacre_copy_options *options, struct nacre_copied **ret, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_place_auto) struct nc_place *from = NULL;
-	NC_CLEANUP(nc_place_auto) struct nc_place *to = NULL;
-	struct nacre_copy_options taken;
-	int code = nc_copy_options_take(options, &taken, err);
-	if (code >= 0)
-		code = nc_place_parse(source, &from, err);
-	if (code >= 0)
-		code = nc_place_parse(destination, &to, err);
-	if (code < 0)
-		return code;
-	NC_CLEANUP(nc_copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
-	if (!copied)
-		return nc_nomem(err);
-	code = copy_places(store, from, to, &taken, copied, err);
-	return nc_copied_give(code, &copied, ret);
+	return nc_errand_run(&(struct nc_errand){ store, source, destination }, options, copy_errand, ret, err);
 }
 
 /* --- nacre_load ------------------------------------------------------------------------------------------------- */
 
-static int load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,
-		struct nacre_copied *copied, struct nacre_error *err)
+static int load(const struct nc_errand *errand, const struct nacre_copy_options *options, struct nacre_copied *copied,
+		struct nacre_error *err)
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
 	const struct nc_copy copy = { options, "loading layer", NULL, copied };
 	struct nc_source_wish wish;
-	int code = nc_source_wish_make(store, options, &wish, err);
+	int code = nc_source_wish_make(errand->store, options, &wish, err);
 	if (code < 0)
 		return code;
 	wish.all = true;
-	code = nc_source_detect(path, &wish, &source, err);
-	return code < 0 ? code : nc_copy_into_store(&copy, source, store, err);
+	code = nc_source_detect(errand->from, &wish, &source, err);
+	return code < 0 ? code : nc_copy_into_store(&copy, source, errand->store, err);
 }
 
 int nacre_load(struct nacre_store *store, const char *path, const struct nacre_copy_options *options,
 	       struct nacre_copied **ret, struct nacre_error *err)
 {
+	return nc_errand_run(&(struct nc_errand){ store, path, NULL }, options, load, ret, err);
+}
+
+/* --- errands ---------------------------------------------------------------------------------------------------- */
+
+NC_DEFINE_CLEANUP(copied_auto, struct nacre_copied *, nacre_copied_free)
+
+int nc_errand_run(const struct nc_errand *errand, const struct nacre_copy_options *given,
+		  int (*fn)(const struct nc_errand *errand, const struct nacre_copy_options *options,
+			    struct nacre_copied *copied, struct nacre_error *err),
+		  struct nacre_copied **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
 	struct nacre_copy_options taken;
-	int code = nc_copy_options_take(options, &taken, err);
-	if (code < 0)
-		return code;
-	NC_CLEANUP(nc_copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
-	if (!copied)
-		return nc_nomem(err);
-	code = load(store, path, &taken, copied, err);
-	return nc_copied_give(code, &copied, ret);
+	int code = copied ? nc_copy_options_take(given, &taken, err) : nc_nomem(err);
+	if (code >= 0)
+		code = fn(errand, &taken, copied, err);
+	if (code >= 0 && ret)
+		*ret = NC_GIVE(copied);
+	return code < 0 ? code : 0;
 }
 
 void nacre_copied_free(struct nacre_copied *copied)

@@ -19,9 +19,19 @@ int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct 
 int nc_copy_into_store(const struct nc_copy *copy, struct nc_source *source, struct nacre_store *store,
 		       struct nacre_error *err);
 
-/* Gives *copied to the caller, who may not want it. */
-int nc_copied_give(int code, struct nacre_copied **copied, struct nacre_copied **ret);
-NC_DEFINE_CLEANUP(nc_copied_auto, struct nacre_copied *, nacre_copied_free)
+/* What nacre_copy, nacre_load, nacre_pull and nacre_push are told, as the caller said it. */
+struct nc_errand {
+	struct nacre_store *store;	/* may be NULL */
+	const char *from, *to;		/* to may be NULL */
+};
+/* Takes the options, does it, and gives what was copied to *ret (may be NULL). */
+int nc_errand_run(const struct nc_errand *errand, const struct nacre_copy_options *given,
+		  int (*fn)(const struct nc_errand *errand, const struct nacre_copy_options *options,
+			    struct nacre_copied *copied, struct nacre_error *err),
+		  struct nacre_copied **ret, struct nacre_error *err);
+
+/* NACRE_E_INVALID: images of several platforms are to have one name in the store. */
+int nc_check_store_name(const struct nacre_copy_options *options, bool renames, struct nacre_error *err);
 
 /* Options of any age, NULL too, as ours. NACRE_E_INVALID. */
 int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,
@@ -29,6 +39,9 @@ int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_co
 /* What a source is asked for; rest and spool stay to be set. */
 int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options,
 			struct nc_source_wish *ret, struct nacre_error *err);
+/* The (first) image that a name means at registries. offer is the source's. */
+int nc_remote_offer(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+		    struct nc_source **ret, const struct nc_offer **ret_offer, struct nacre_error *err);
 /* A name made full; room for NC_REFERENCE_TEXT bytes. NACRE_E_INVALID for a digest. */
 int nc_full_name(const char *text, char *ret, struct nacre_error *err);
 

@@ -136,7 +136,6 @@ static int open_dir_source(const char *transport, const char *path, int fd, bool
 int nc_source_open(const struct nc_place *place, const struct nc_source_wish *wish, struct nc_source **ret,
 		   struct nacre_error *err)
 {
-	struct nc_source *source = NULL;
 	int fd, code;
 	switch (place->transport) {
 	case NC_DOCKER_ARCHIVE:
@@ -156,13 +155,19 @@ int nc_source_open(const struct nc_place *place, const struct nc_source_wish *wi
 			       ? open_dir_source("dir:", place->where, fd, true, wish, ret, err)
 			       : open_dir_source("oci:", place->where, fd, false, wish, ret, err);
 	case NC_REGISTRY:
-		code = nc_registry_load_open(wish, &source, err);
-		return code < 0 ? code : label(0, source, ret, "", wish->rest, err);
 	case NC_GRAPH:
 		break;
 	}
-	code = nc_graph_load_open(wish, &source, err);
-	return code < 0 ? code : label(0, source, ret, "graph:", wish->rest, err);
+	return nc_source_open_named(place->transport, wish, ret, err);
+}
+
+int nc_source_open_named(enum nc_transport transport, const struct nc_source_wish *wish, struct nc_source **ret,
+			 struct nacre_error *err)
+{
+	struct nc_source *source;
+	bool remote = transport == NC_REGISTRY;
+	int code = remote ? nc_registry_load_open(wish, &source, err) : nc_graph_load_open(wish, &source, err);
+	return code < 0 ? code : label(0, source, ret, remote ? "" : "graph:", wish->rest, err);
 }
 
 static bool has_file(int dir, const char *name)

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "transport/flow.h"
 #include "transport/image_save.h"
+#include "transport/offer.h"
 #include "transport/places.h"
 
 #include <stdlib.h>
@@ -39,33 +40,13 @@ struct graph_sink {
 
 /* --- IDs -------------------------------------------------------------------------------------------------------- */
 
-/* Chain IDs as far as the diff IDs are known. */
-static int extend_chain(struct graph_sink *self, struct nacre_error *err)
-{
-	const struct nc_offer *offer = self->offer;
-	size_t known = self->known;
-	while (known < offer->layer_count && offer->layers[known].diff_id.alg)
-		known++;
-	if (known == self->known)
-		return 0;
-	NC_AUTO_FREE struct nc_digest *diff_ids = nc_realloc_array(NULL, known, sizeof *diff_ids);
-	if (!diff_ids)
-		return nc_nomem(err);
-	for (size_t i = 0; i < known; i++)
-		diff_ids[i] = offer->layers[i].diff_id;
-	int code = nc_chain_ids(diff_ids, known, self->chain, err);
-	if (code >= 0)
-		self->known = known;
-	return code;
-}
-
 static int start_chain(struct graph_sink *self, const struct nc_offer *offer, struct nacre_error *err)
 {
 	free(self->chain);
 	self->offer = offer;
 	self->known = 0;
 	self->chain = nc_realloc_array(NULL, offer->layer_count, sizeof *self->chain);
-	return self->chain ? extend_chain(self, err) : nc_nomem(err);
+	return self->chain ? nc_offer_chain(self->offer, self->chain, &self->known, err) : nc_nomem(err);
 }
 
 /* The node of a known layer. */
@@ -80,18 +61,9 @@ static void node_id(const struct graph_sink *self, size_t layer, char ret[NC_DIG
 /* Adds a layer that is not there. */
 static void weigh(struct graph_sink *self, size_t i, const char *id)
 {
-	const struct nc_offer_layer *layer = &self->offer->layers[i];
 	struct nacre_node there;
-	if (layer->blob_size > INT64_MAX || nacre_node_get(self->store, id, &there, NULL) == 0)
-		return;
-	/* what an earlier pull has left is kept as it is */
-	uint64_t here = layer->blob.alg ? nc_partial_there(self->store, &layer->blob) : 0;
-	if (here > layer->blob_size)
-		here = 0;
-	bool compressed = strstr(layer->media_type, "gzip") || strstr(layer->media_type, "zstd");
-	*(compressed ? &self->room.compressed : &self->room.plain) += layer->blob_size;
-	if (compressed && self->keep_blobs && self->offer->manifest)
-		self->room.kept += layer->blob_size - here;
+	if (nacre_node_get(self->store, id, &there, NULL) != 0)
+		nc_offer_weigh(self->store, self->offer, i, self->keep_blobs, &self->room);
 }
 
 static int check_room(struct graph_sink *self, struct nacre_error *err)
@@ -199,7 +171,7 @@ static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err
 		node_id(self, layer, id);
 		return self->mend_only || nc_map_get(self->kept, id, NC_HEX_ID - 1) != NULL;
 	}
-	int code = extend_chain(self, err);
+	int code = nc_offer_chain(self->offer, self->chain, &self->known, err);
 	if (code < 0 || layer >= self->known)
 		return code;
 	node_id(self, layer, id);

@@ -8,34 +8,33 @@
 
 /* --- an image --------------------------------------------------------------------------------------------------- */
 
-static int look(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
-		struct nacre_image **ret, struct nacre_error *err)
+int nc_remote_offer(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+		    struct nc_source **ret, const struct nc_offer **ret_offer, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
-	const struct nc_place place = { .transport = NC_REGISTRY, .where = (char *)"", .rest = (char *)name };
 	struct nc_source_wish wish;
-	const struct nc_offer *offer;
 	int code = nc_source_wish_make(store, options, &wish, err);
 	if (code < 0)
 		return code;
 	wish.rest = name;
-	code = nc_source_open(&place, &wish, &source, err);
+	code = nc_source_open_named(NC_REGISTRY, &wish, ret, err);
+	return code < 0 ? code : (*ret)->ops->image(*ret, 0, ret_offer, err);
+}
+
+int nacre_remote_image(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
+		       struct nacre_image **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
+	struct nacre_copy_options taken;
+	const struct nc_offer *offer;
+	int code = nc_copy_options_take(options, &taken, err);
 	if (code >= 0)
-		code = source->ops->image(source, 0, &offer, err);
+		code = nc_remote_offer(store, name, &taken, &source, &offer, err);
 	if (code < 0)
 		return code;
 	const struct nc_image_in in = { .config = offer->config, .config_len = offer->config_len,
 					.manifest = offer->manifest, .manifest_len = offer->manifest_len,
 					.manifest_media_type = offer->manifest_media_type, .names = offer->names };
 	return nc_image_compose(&in, ret, err);
-}
-
-int nacre_remote_image(struct nacre_store *store, const char *name, const struct nacre_copy_options *options,
-		       struct nacre_image **ret, struct nacre_error *err)
-{
-	struct nacre_copy_options taken;
-	int code = nc_copy_options_take(options, &taken, err);
-	return code < 0 ? code : look(store, name, &taken, ret, err);
 }
 
 /* --- tags ------------------------------------------------------------------------------------------------------- */

@@ -85,6 +85,43 @@ int nc_offer_box_config(struct nc_offer_box *box, char *config, size_t len, stru
 	return box->layers ? 0 : make_layers(box, err);
 }
 
+int nc_offer_chain(const struct nc_offer *offer, struct nc_digest *ret, size_t *known, struct nacre_error *err)
+{
+	size_t count = *known;
+	while (count < offer->layer_count && offer->layers[count].diff_id.alg)
+		count++;
+	if (count == *known)
+		return 0;
+	NC_AUTO_FREE struct nc_digest *diff_ids = nc_realloc_array(NULL, count, sizeof *diff_ids);
+	if (!diff_ids)
+		return nc_nomem(err);
+	for (size_t i = 0; i < count; i++)
+		diff_ids[i] = offer->layers[i].diff_id;
+	int code = nc_chain_ids(diff_ids, count, ret, err);
+	if (code >= 0)
+		*known = count;
+	return code;
+}
+
+uint64_t nc_offer_layer_here(struct nacre_store *store, const struct nc_offer_layer *layer)
+{
+	uint64_t here = store && layer->blob.alg ? nc_partial_there(store, &layer->blob) : 0;
+	return here > layer->blob_size ? 0 : here;
+}
+
+void nc_offer_weigh(struct nacre_store *store, const struct nc_offer *offer, size_t i, bool keep_blobs,
+		    struct nc_room *room)
+{
+	const struct nc_offer_layer *layer = &offer->layers[i];
+	bool compressed = strstr(layer->media_type, "gzip") || strstr(layer->media_type, "zstd");
+	if (layer->blob_size > INT64_MAX)
+		return;
+	*(compressed ? &room->compressed : &room->plain) += layer->blob_size;
+	/* what an earlier pull has left is kept as it is */
+	if (compressed && keep_blobs && offer->manifest)
+		room->kept += layer->blob_size - nc_offer_layer_here(store, layer);
+}
+
 int nc_manifest_check_image(const struct nc_manifest *manifest, struct nacre_error *err)
 {
 	const char *config = manifest->config.media_type;

@@ -42,6 +42,14 @@ int nc_offer_box_schema1(struct nc_offer_box *box, const struct nc_schema1 *mani
 /* The diff ID of a layer of that offer. */
 int nc_offer_box_schema1_learned(struct nc_offer_box *box, struct nc_schema1 *manifest, size_t layer,
 				 const struct nc_digest *diff_id, struct nacre_error *err);
+/* Chain IDs of the first layers, as far as their diff IDs are known; *known (0 at first) says how far, and ret has room for all
+ * layers. Call again once more are known. */
+int nc_offer_chain(const struct nc_offer *offer, struct nc_digest *ret, size_t *known, struct nacre_error *err);
+/* Bytes of a layer that an earlier pull has left in the store (may be NULL). */
+uint64_t nc_offer_layer_here(struct nacre_store *store, const struct nc_offer_layer *layer);
+/* Adds a layer that is to come, where its size is known. */
+void nc_offer_weigh(struct nacre_store *store, const struct nc_offer *offer, size_t layer, bool keep_blobs,
+		    struct nc_room *room);
 /* Checks that a manifest is that of an image at all: NACRE_E_UNSUPPORTED for artifacts and foreign layers. */
 int nc_manifest_check_image(const struct nc_manifest *manifest, struct nacre_error *err);
 

@@ -40,6 +40,9 @@ int nc_graph_load_open(const struct nc_source_wish *wish, struct nc_source **ret
 /* Opens what place means. */
 int nc_source_open(const struct nc_place *place, const struct nc_source_wish *wish, struct nc_source **ret,
 		   struct nacre_error *err);
+/* The same where wish->rest is all there is to say: NC_GRAPH or NC_REGISTRY. */
+int nc_source_open_named(enum nc_transport transport, const struct nc_source_wish *wish, struct nc_source **ret,
+			 struct nacre_error *err);
 /* Opens a file or directory ("-": fd 0) whatever its kind. */
 int nc_source_detect(const char *path, const struct nc_source_wish *wish, struct nc_source **ret,
 		     struct nacre_error *err);

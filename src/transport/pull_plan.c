@@ -1,5 +1,6 @@
 /* nacre_pull_plan: what a pull would do. */
 #include "transport/copy.h"
+#include "transport/offer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,6 @@ void nacre_pull_plan_free(struct nacre_pull_plan *plan)
 }
 NC_DEFINE_CLEANUP(plan_auto, struct nacre_pull_plan *, nacre_pull_plan_free)
 
-static bool is_compressed(const struct nc_offer_layer *layer)
-{
-	return strstr(layer->media_type, "gzip") || strstr(layer->media_type, "zstd");
-}
-
 /* chain: the ID of the node; NULL where nobody knows it before. */
 static void plan_layer(struct nacre_store *store, const struct nc_offer_layer *layer, const struct nc_digest *chain,
 		       struct nacre_planned_layer *ret)
@@ -31,10 +27,7 @@ static void plan_layer(struct nacre_store *store, const struct nc_offer_layer *l
 	*ret = (struct nacre_planned_layer){ .size = layer->blob_size };
 	nc_digest_text(&layer->blob, ret->digest);
 	ret->there = store && chain && nacre_node_get(store, nc_digest_hex(chain, hex), &node, NULL) == 0;
-	if (store && !ret->there)
-		ret->fetched = nc_partial_there(store, &layer->blob);
-	if (ret->fetched > ret->size)
-		ret->fetched = 0;
+	ret->fetched = ret->there ? 0 : nc_offer_layer_here(store, layer);
 }
 
 static void add_up(struct nacre_store *store, const struct nc_offer *offer, enum nacre_blobs blobs,
@@ -45,11 +38,8 @@ static void add_up(struct nacre_store *store, const struct nc_offer *offer, enum
 		const struct nacre_planned_layer *layer = &plan->layers[i];
 		if (layer->there || layer->size > INT64_MAX)
 			continue;
-		bool compressed = is_compressed(&offer->layers[i]);
 		plan->fetch += layer->size - layer->fetched;
-		*(compressed ? &room.compressed : &room.plain) += layer->size;
-		if (compressed && blobs == NACRE_BLOBS_KEEP)
-			room.kept += layer->size - layer->fetched;
+		nc_offer_weigh(store, offer, i, blobs == NACRE_BLOBS_KEEP, &room);
 	}
 	plan->needed = room.compressed + room.kept;
 	plan->free = UINT64_MAX;
@@ -61,14 +51,11 @@ static int plan_layers(struct nacre_store *store, const struct nc_offer *offer, 
 		       struct nacre_error *err)
 {
 	size_t count = offer->layer_count, known = 0;
-	NC_AUTO_FREE struct nc_digest *diff_ids = nc_realloc_array(NULL, count, sizeof *diff_ids);
 	NC_AUTO_FREE struct nc_digest *chain = nc_realloc_array(NULL, count, sizeof *chain);
 	plan->layers = nc_realloc_array(NULL, count, sizeof *plan->layers);
-	if (!diff_ids || !chain || !plan->layers)
+	if (!chain || !plan->layers)
 		return nc_nomem(err);
-	for (; known < count && offer->layers[known].diff_id.alg; known++)
-		diff_ids[known] = offer->layers[known].diff_id;
-	int code = nc_chain_ids(diff_ids, known, chain, err);
+	int code = nc_offer_chain(offer, chain, &known, err);
 	if (code < 0)
 		return code;
 	for (size_t i = 0; i < count; i++)
@@ -101,19 +88,11 @@ int nacre_pull_plan(struct nacre_store *store, const char *name, const struct na
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
 	NC_CLEANUP(plan_auto) struct nacre_pull_plan *plan = nc_zalloc(sizeof *plan);
-	const struct nc_place place = { .transport = NC_REGISTRY, .where = (char *)"", .rest = (char *)name };
 	struct nacre_copy_options taken;
-	struct nc_source_wish wish;
 	const struct nc_offer *offer;
 	int code = plan ? nc_copy_options_take(options, &taken, err) : nc_nomem(err);
 	if (code >= 0)
-		code = nc_source_wish_make(store, &taken, &wish, err);
-	if (code < 0)
-		return code;
-	wish.rest = name;
-	code = nc_source_open(&place, &wish, &source, err);
-	if (code >= 0)
-		code = source->ops->image(source, 0, &offer, err);
+		code = nc_remote_offer(store, name, &taken, &source, &offer, err);
 	if (code >= 0)
 		code = describe(source, offer, plan, err);
 	if (code >= 0)

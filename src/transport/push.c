@@ -15,23 +15,23 @@ static int own_name(struct nc_source *source, const char *image, const char **re
 	return 0;
 }
 
-static int push(struct nacre_store *store, const char *image, const char *name,
-		const struct nacre_copy_options *options, struct nacre_copied *copied, struct nacre_error *err)
+static int push(const struct nc_errand *errand, const struct nacre_copy_options *options, struct nacre_copied *copied,
+		struct nacre_error *err)
 {
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
 	NC_CLEANUP(nc_sink_auto) struct nc_sink *sink = NULL;
-	const struct nc_place graph = { .transport = NC_GRAPH, .where = (char *)"", .rest = (char *)image };
-	struct nc_sink_wish sink_wish = { .store = store, .tag = "", .compression = options->compression,
+	const char *image = errand->from, *name = errand->to;
+	struct nc_sink_wish sink_wish = { .store = errand->store, .tag = "", .compression = options->compression,
 					  .registry = options->registry, .progress = &options->progress };
 	struct nc_source_wish wish;
 	char full[NC_REFERENCE_TEXT];
-	int code = nc_source_wish_make(store, options, &wish, err);
+	int code = nc_source_wish_make(errand->store, options, &wish, err);
 	if (code < 0)
 		return code;
 	wish.rest = image;
 	wish.plain = options->compression == NACRE_COMPRESSION_NONE;
 	/* an image that is not there is said before anybody is asked */
-	code = nc_source_open(&graph, &wish, &source, err);
+	code = nc_source_open_named(NC_GRAPH, &wish, &source, err);
 	if (code >= 0 && !name && options->all_platforms)
 		name = image;
 	if (code >= 0 && !name)
@@ -50,13 +50,5 @@ static int push(struct nacre_store *store, const char *image, const char *name,
 int nacre_push(struct nacre_store *store, const char *image, const char *name, const struct nacre_copy_options *options,
 	       struct nacre_copied **ret, struct nacre_error *err)
 {
-	struct nacre_copy_options taken;
-	int code = nc_copy_options_take(options, &taken, err);
-	if (code < 0)
-		return code;
-	NC_CLEANUP(nc_copied_auto) struct nacre_copied *copied = nc_zalloc(sizeof *copied);
-	if (!copied)
-		return nc_nomem(err);
-	code = push(store, image, name, &taken, copied, err);
-	return nc_copied_give(code, &copied, ret);
+	return nc_errand_run(&(struct nc_errand){ store, image, name }, options, push, ret, err);
 }

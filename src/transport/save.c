@@ -20,9 +20,8 @@ static int open_sink(struct nacre_store *store, enum nacre_format format, const 
 static int save_one(const struct nc_copy *copy, const struct nc_source_wish *wish, struct nc_sink *sink,
 		    struct nacre_error *err)
 {
-	const struct nc_place graph = { .transport = NC_GRAPH, .where = (char *)"", .rest = (char *)wish->rest };
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = NULL;
-	int code = nc_source_open(&graph, wish, &source, err);
+	int code = nc_source_open_named(NC_GRAPH, wish, &source, err);
 	return code < 0 ? code : nc_copy_images(copy, source, sink, err);
 }
 

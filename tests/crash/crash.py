@@ -29,7 +29,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from known import LIMIT, Image, Store, Wrong, judge_image, make_image, run, tree  # noqa: E402
+from known import LIMIT, Image, Store, Wrong, judge_image, make_image, own_mounts, run, tree  # noqa: E402
 
 # loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
 # writable: names of writable layers before and after; damaged: IDs of images that are damaged before;
@@ -461,6 +461,7 @@ def disturb(options, work, images, wanted):
 
 
 def main():
+    own_mounts()
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument('what', choices=MODES)
     parser.add_argument('--nacre', required=True)
@@ -470,11 +471,7 @@ def main():
     parser.add_argument('--points', type=int, default=0)
     parser.add_argument('--mode', action='append')
     parser.add_argument('--fs', action='append')
-    parser.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not options.inside:  # a mount namespace of our own: whoever copies ours meanwhile would keep our mounts alive
-        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, os.path.abspath(__file__),
-                              *sys.argv[1:], '--inside'])
     tool = 'disklog' if options.what in ('power', 'flush') else 'strike'
     if not os.path.exists(os.path.join(options.tools, tool)):
         print(f'ok 1 {options.what} # skip {tool} is made for x86-64 only\n1..1')

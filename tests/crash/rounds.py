@@ -13,7 +13,7 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from known import Store, Wrong, judge_image, make_image, run  # noqa: E402
+from known import Store, Wrong, judge_image, make_image, own_mounts, run  # noqa: E402
 
 
 def traces(store, work):
@@ -66,15 +66,12 @@ def go_round(options, work, image, driver):
 
 
 def main():
+    own_mounts()
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument('--nacre', required=True)
     parser.add_argument('--driver', action='append')
     parser.add_argument('--rounds', type=int, default=200)
-    parser.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not options.inside:
-        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, os.path.abspath(__file__),
-                              *sys.argv[1:], '--inside'])
     options.nacre = os.path.abspath(options.nacre)
     work = tempfile.mkdtemp(prefix='nacre-rounds.', dir='/var/tmp')
     os.mkdir(os.path.join(work, 'mnt'))

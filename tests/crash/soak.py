@@ -27,7 +27,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from known import Store, Wrong, judge_image, make_image, tree  # noqa: E402
+from known import Store, Wrong, judge_image, make_image, own_mounts, tree  # noqa: E402
 
 DONE, NOTFOUND, BUSY, DAMAGED, IN_USE = 0, 2, 75, 65, 'in use'
 IN_USE_SAID = re.compile(rb'[0-9a-f]{12} (is (the parent of|named|held by|mounted at)|lies below writable layer|has \d+ names)')
@@ -322,6 +322,7 @@ def emptied_it_is_as_new(soak):
 
 
 def main():
+    own_mounts()
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument('--nacre', required=True)
     parser.add_argument('--seconds', type=float, default=20)
@@ -329,11 +330,7 @@ def main():
     parser.add_argument('--driver', default='overlay')
     parser.add_argument('--seed', default=None)
     parser.add_argument('--untraced', action='store_true')
-    parser.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not options.inside:  # a mount namespace of our own: whoever copies ours meanwhile would keep our mounts alive
-        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, os.path.abspath(__file__),
-                              *sys.argv[1:], '--inside'])
     options.nacre, options.seed = os.path.abspath(options.nacre), options.seed or str(time.time_ns())
     work = tempfile.mkdtemp(prefix='nacre-soak.', dir='/var/tmp')
     os.environ['SOURCE_DATE_EPOCH'] = '1700000000'

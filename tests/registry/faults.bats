@@ -12,9 +12,7 @@ setup_file() {
 	sk copy -q --dest-tls-verify=false "docker-archive:$files/app.tar" "docker://$registry/app:1"
 	serve foreign foreign --upstream "$registry"
 	foreign=127.0.0.1:$port
-	: >"$files/faults"
-	serve proxy proxy --upstream "$registry" --faults "$files/faults" --foreign "$foreign"
-	export faulty=localhost:$port
+	start_faulty --foreign "$foreign"
 }
 teardown_file() { drop_files; }
 
@@ -23,7 +21,6 @@ with() {
 	echo "$*" >"$files/faults"
 	pull --creds me:se-cret "$faulty/app:1"
 }
-seen() { grep -q "^fault $1 " "$files/proxy/log"; }
 untouched() { # the store has nothing, and nothing is left of the attempt that would show
 	[ -z "$(nacre images -q)" ]
 	nacre check

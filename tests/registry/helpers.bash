@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
+load ../story/start
 
 # start_registry NAME [YAML]: serves $files/NAME on a free port; its address becomes $registry.
 start_registry() {
@@ -37,6 +38,14 @@ serve() {
 	cat "$files/$name/log"
 	return 1
 }
+
+# The registry $registry as $faulty too: through a proxy that does what $files/faults says.
+start_faulty() { # PROXY-OPTION…
+	: >"$files/faults"
+	serve proxy proxy --upstream "$registry" --faults "$files/faults" "$@"
+	export faulty=localhost:$port
+}
+seen() { grep -q "^fault $1 " "$files/proxy/log"; }	# FAULT
 
 # Requests that the registry NAME has answered since the last "mark NAME", one a line: "GET /v2/app/manifests/1".
 requests() { # NAME
@@ -78,13 +87,6 @@ pull() { "$NACRE" pull -q --tls-verify=false "$@"; }
 push() { "$NACRE" push -q --tls-verify=false "$@"; }
 sk() { skopeo --insecure-policy "$@"; }
 digest_at() { sk inspect --tls-verify=false --format '{{.Digest}}' "docker://$registry/$1"; }
-# Starts a command in the background as $pid, with SIGINT as a terminal would have it.
-start() {
-	python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
-	pid=$!
-}
 # Waits until a line in a file fits a pattern.
 await() { # PATTERN FILE
 	for _ in $(seq 600); do

@@ -10,9 +10,7 @@ setup_file() {
 	start_registry real
 	serve foreign foreign
 	foreign=127.0.0.1:$port
-	: >"$files/faults"
-	serve proxy proxy --upstream "$registry" --faults "$files/faults" --foreign "$foreign"
-	export faulty=localhost:$port
+	start_faulty --foreign "$foreign"
 	export NACRE_ROOT=$files/store
 	"$NACRE" load -q -i "$files/app.tar"
 }
@@ -28,7 +26,6 @@ with() {
 	echo "${*:1:3}" >"$files/faults"
 	push --compression none --creds me:se-cret app:1 "$faulty/$4:1"
 }
-seen() { grep -q "^fault $1 " "$files/proxy/log"; }
 whole() { sk copy -q --src-tls-verify=false "docker://$registry/$1:1" "dir:$work/$1"; }
 nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign/log"; }
 

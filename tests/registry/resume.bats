@@ -23,9 +23,7 @@ setup_file() {
 	"$NACRE" umount work
 	"$NACRE" commit -q work app:1 >/dev/null
 	push app:1 "$registry/app:1"
-	: >"$files/faults"
-	serve proxy proxy --upstream "$registry" --faults "$files/faults"
-	export faulty=localhost:$port
+	start_faulty
 }
 teardown_file() { drop_files; }
 

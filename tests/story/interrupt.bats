@@ -1,13 +1,6 @@
 # Ctrl-C in the middle: exit 130, one line, and a store as it was.
 load helpers
-
-# Starts the command in the background with SIGINT as a terminal would have it.
-start() {
-	python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- &
-	pid=$!
-}
+load start
 
 # So many bytes of a file go into the pipe, which then stays open and silent, or ends when that is all of the file. Returns when
 # nearly all of it was taken: the reader is in the middle of it.
