@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Blocks under way between the threads. Enough that neither waits for the other's every block, few enough that they are still
  * in the cache when they are read. */
@@ -28,22 +29,25 @@ struct told {
 	char *id, *what;
 };
 
-/* Blocks are numbered as they come: those below freed are done with, those below given were lent, those below hashed are in
- * the hash, those below got were read. Each is hashed before it is freed; the block that is hashed next is hashed. */
+/* Blocks are numbered as they come: those below got were read, those below given were lent, those below done are no longer
+ * used, those below hashed are in the hash. A block's place is free for another when it is both done and hashed. Hashing takes
+ * longest and only one can hash, so that whoever has time reads and hashes: the hash should never have to wait. */
 struct ahead {
 	struct nc_reader base;
-	struct nc_reader *upstream;	/* the helper's, as long as it runs */
+	struct nc_reader *upstream;	/* the helper's and the caller's in turns: of whom reads */
 	struct nc_hash *hash;
 	uint64_t *count;
 	pthread_t helper;
 	enum { ALONE, TRY, HELPED, OVER } state;
-	struct nacre_error failure;	/* the helper's until it ended */
+	struct nacre_error failure;	/* of who reads, until it ended */
 	atomic_bool unwanted;
 
 	pthread_mutex_t lock;		/* for all below */
 	pthread_cond_t changed;		/* never both wait */
 	struct block blocks[BLOCKS];
-	uint64_t got, hashed, given, freed;
+	uint64_t got, given, done, hashed;
+	uint64_t read_time, hash_time;	/* nanoseconds so far: the helper does first what takes longer */
+	bool reading;			/* somebody reads block got */
 	bool hashing;			/* somebody hashes block hashed */
 	bool ended;			/* nothing more comes */
 	struct told *first_told, **last_told;
@@ -121,25 +125,49 @@ static void pass_on(struct ahead *self)
 
 /* --- the helper ------------------------------------------------------------------------------------------------- */
 
+static uint64_t now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 /* The lock is held, and let go meanwhile. */
 static void hash_next(struct ahead *self)
 {
 	struct block block = self->blocks[self->hashed % BLOCKS];
 	self->hashing = true;
 	pthread_mutex_unlock(&self->lock);
+	uint64_t began = now();
 	nc_hash_add(self->hash, block.bytes, block.len);
 	pthread_mutex_lock(&self->lock);
+	self->hash_time += now() - began;
 	self->hashed++;
 	self->hashing = false;
 	pthread_cond_signal(&self->changed);
 }
 
+static bool can_read(const struct ahead *self)
+{
+	uint64_t freed = self->done < self->hashed ? self->done : self->hashed;
+	return !self->reading && !self->ended && self->got - freed < BLOCKS;
+}
+
+static bool can_hash(const struct ahead *self)
+{
+	return !self->hashing && self->hashed < self->got;
+}
+
+/* As hash_next. */
 static void read_next(struct ahead *self)
 {
 	struct block block = { NULL, 0 };
+	self->reading = true;
 	pthread_mutex_unlock(&self->lock);
+	uint64_t began = now();
 	ssize_t n = nc_reader_next(self->upstream, &block.bytes, &self->failure);
 	pthread_mutex_lock(&self->lock);
+	self->read_time += now() - began;
 	if (n > 0) {
 		block.len = (size_t)n;
 		self->blocks[self->got++ % BLOCKS] = block;
@@ -147,6 +175,7 @@ static void read_next(struct ahead *self)
 		self->failure.code = (int)n;
 		self->ended = true;
 	}
+	self->reading = false;
 	pthread_cond_signal(&self->changed);
 }
 
@@ -157,9 +186,10 @@ static void *help(void *arg)
 	pthread_setname_np(pthread_self(), "nacre-ahead");
 	pthread_mutex_lock(&self->lock);
 	while (!self->ended && !nc_ahead_unwanted()) {
-		if (self->got - self->freed < BLOCKS)
+		bool read = can_read(self), hash = can_hash(self);
+		if (read && (!hash || self->read_time > self->hash_time))
 			read_next(self);
-		else if (self->hashed < self->got && !self->hashing)
+		else if (hash)
 			hash_next(self);
 		else
 			pthread_cond_wait(&self->changed, &self->lock);
@@ -195,28 +225,18 @@ static void get_help(struct ahead *self)
 
 /* --- the reader ------------------------------------------------------------------------------------------------- */
 
-/* The block lent last is done with. The lock is held. */
-static void take_back(struct ahead *self)
-{
-	if (self->freed == self->given)
-		return;
-	while (self->hashed == self->freed) {
-		if (self->hashing)
-			pthread_cond_wait(&self->changed, &self->lock);
-		else
-			hash_next(self);
-	}
-	self->freed++;
-	pthread_cond_signal(&self->changed);
-}
-
 static ssize_t lend(struct ahead *self, const void **ret)
 {
 	pthread_mutex_lock(&self->lock);
-	take_back(self);
-	while (self->first_told || (self->given == self->got && !self->ended)) {
+	self->done = self->given;
+	pthread_cond_signal(&self->changed);
+	while (self->first_told || (self->given == self->got && !(self->ended && self->hashed == self->got))) {
 		if (self->first_told)
 			pass_on(self);
+		else if (can_read(self))
+			read_next(self);
+		else if (can_hash(self))
+			hash_next(self);
 		else
 			pthread_cond_wait(&self->changed, &self->lock);
 	}

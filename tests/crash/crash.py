@@ -29,6 +29,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+from state import state_of  # noqa: E402
 from known import LIMIT, Image, Store, Wrong, judge_image, make_image, own_mounts, run, tree  # noqa: E402
 
 # loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
@@ -236,7 +237,7 @@ class Tally:
     number = failed = points = 0
 
     def __init__(self, title):
-        self.title, self.outcomes, self.first, self.began = title, collections.Counter(), None, time.time()
+        self.title, self.outcomes, self.first, self.began, self.judged = title, collections.Counter(), None, time.time(), 0
 
     def add(self, outcome, where, why=''):
         self.outcomes[outcome] += 1
@@ -250,7 +251,8 @@ class Tally:
         bad = total - self.outcomes['clean'] or total == 0
         Tally.failed += bool(bad)
         told = ', '.join(f'{count} {outcome}' for outcome, count in self.outcomes.most_common()) or 'no point was reached'
-        print(f'{"not ok" if bad else "ok"} {Tally.number} {self.title}: {total} points: {told} ({time.time() - self.began:.0f} s)')
+        states = f', {self.judged} new states' if self.judged else ''
+        print(f'{"not ok" if bad else "ok"} {Tally.number} {self.title}: {total} points{states}: {told} ({time.time() - self.began:.0f} s)')
         if self.first:
             print(f'#   {self.first}')
         sys.stdout.flush()
@@ -336,6 +338,7 @@ class Strikes:
         files = count_files(self.store.root)
         with open(calls) as f:
             writes = [int(line.split('\t')[0]) for line in f if line.split('\t')[1] in ('write', 'pwrite64')]
+        verdicts = {}
         for mode in modes:
             tally = Tally(f'{self.options.driver}: {scenario.name}, {mode}')
             for at in thin(writes if mode == 'half' else range(1, total + 1), self.options.points):
@@ -346,7 +349,11 @@ class Strikes:
                     tally.add('hang', f'call {at}')
                     continue
                 if fired:
-                    outcome, why = judge_point(self.store, self.images, scenario, code == 0, self.mount_point, files)
+                    state = code == 0, state_of(self.store.root)
+                    if state not in verdicts:
+                        verdicts[state] = judge_point(self.store, self.images, scenario, code == 0, self.mount_point, files)
+                        tally.judged += 1
+                    outcome, why = verdicts[state]
                     tally.add('lied' if outcome == 'lost' else outcome, f'call {at}, {where}', why)
             tally.close()
 
@@ -449,6 +456,17 @@ MODES = {'flush': [], 'kill': ['before', 'after', 'half'], 'fault': ['ENOSPC', '
          'power': ['all', 'none', 'some']}
 
 
+def mount_disk(work, driver):
+    """A file system of its own for the stores: what the driver needs, and in memory where there is room, since nobody cuts its power."""
+    size = 2 << 30
+    room = os.statvfs('/dev/shm') if os.path.ismount('/dev/shm') else None
+    with tempfile.NamedTemporaryFile(dir='/dev/shm' if room and room.f_bavail * room.f_frsize > size else '/var/tmp') as image:
+        image.truncate(size)
+        fs = 'btrfs' if driver == 'btrfs' else 'ext4'
+        run('mkfs.' + fs, '-q', '-f' if fs == 'btrfs' else '-F', image.name)
+        run('mount', '-t', fs, '-o', 'loop,noatime', image.name, work)
+
+
 def disturb(options, work, images, wanted):
     tool = 'disklog' if options.what in ('power', 'flush') else 'strike'
     for fs in (options.fs or ['ext4', 'xfs', 'btrfs']) if tool == 'disklog' else [None]:
@@ -480,6 +498,8 @@ def main():
     work = tempfile.mkdtemp(prefix='nacre-crash.', dir='/var/tmp')
     os.environ['SOURCE_DATE_EPOCH'] = '1700000000'
     try:
+        if tool == 'strike':
+            mount_disk(work, options.driver)
         images = make_images(work)
         reference = Store(options.nacre, os.path.join(work, 'reference'))
         images['committed'] = make_committed(work, reference, images['app'])
@@ -490,6 +510,7 @@ def main():
             known = scenarios(images, options.driver) + (with_registry(images, address) if address else [])
             disturb(options, work, images, [s for s in known if not options.scenario or s.name in options.scenario])
     finally:
+        run('umount', work, check=False)
         shutil.rmtree(work, ignore_errors=True)
     print(f'1..{Tally.number}\n# {Tally.points} points')
     sys.exit(1 if Tally.failed or not Tally.number else 0)
