@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #define BLOCK 1000u
@@ -24,7 +25,7 @@ struct counting {
 	int code;
 	long pause_ns;
 	pthread_t owner;
-	unsigned elsewhere;		/* calls by another thread than that */
+	atomic_uint elsewhere;		/* calls by another thread than that */
 	bool signals;			/* another thread takes some */
 	const struct nacre_progress *progress;
 	int *closed;
@@ -166,11 +167,13 @@ static void on_a_second_thread(void **state)
 	struct counting *upstream = counting_new(LONG, 0);
 	struct hashed hashed;
 	sigset_t before, after;
-	upstream->pause_ns = 200000;
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
 	struct nc_reader *reader = ahead_of(&upstream->base, &hashed);
-	assert_done(nc_reader_drain(reader, &err));
+	assert_blocks(reader, 0, LONG - 50, 0);
+	for (int i = 0; i < 10000 && !upstream->elsewhere; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	assert_true(upstream->elsewhere > 0);
+	assert_done(nc_reader_drain(reader, &err));
 	assert_int_equal(helpers_left(), 0);
 	assert_false(upstream->signals);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
