@@ -11,7 +11,9 @@
 #include <string.h>
 
 /* A bomb is a bomb whoever decodes it: stop where all have agreed for so long. */
-#define PLAIN_MAX ((size_t)4 * 1024 * 1024)
+#define PLAIN_MAX ((size_t)256 * 1024)
+/* Each piece is an allocation. */
+#define PIECES_MAX 64
 
 struct cutter {
 	struct nc_reader base;
@@ -51,7 +53,7 @@ static struct nc_reader *cut(const uint8_t *bytes, size_t len, size_t step)
 	self->base.ops = &cutter_ops;
 	self->bytes = bytes;
 	self->len = len;
-	self->step = step;
+	self->step = step > len / PIECES_MAX ? step : len / PIECES_MAX + 1;
 	return &self->base;
 }
 

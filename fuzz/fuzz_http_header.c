@@ -13,8 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void quote(struct nc_buf *buf, const char *name, const char *value)
 {
 	nc_buf_addf(buf, NULL, " %s=\"", name);
-	for (; *value; value++)
-		nc_buf_addf(buf, NULL, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			nc_buf_add(buf, "\\", 1, NULL);
+		nc_buf_add(buf, value, 1, NULL);
+	}
 	nc_buf_add_text(buf, "\",", NULL);
 }
 

@@ -46,17 +46,19 @@ static void expand(struct document *documents, size_t count)
 {
 	for (size_t i = count; i-- > 0;) {
 		struct document *document = &documents[i];
-		for (size_t at = 0; at < document->len; at++) {
-			size_t other = at + 1 < document->len ? (size_t)(document->from[at + 1] - '0') : 0;
+		const char *at = document->from, *end = at + document->len, *mark;
+		for (; (mark = memchr(at, 1, (size_t)(end - at))); at = mark + 1) {
+			size_t other = mark + 1 < end ? (size_t)(mark[1] - '0') : 0;
 			char text[NC_DIGEST_TEXT];
-			if (document->from[at] != 1 || other <= i || other >= count) {
-				nc_buf_add(&document->text, document->from + at, 1, NULL);
+			bool stands_for = other > i && other < count;
+			nc_buf_add(&document->text, at, (size_t)(mark - at) + !stands_for, NULL);
+			if (!stands_for)
 				continue;
-			}
 			nc_buf_addf(&document->text, NULL, "\"digest\":\"%s\",\"size\":%zu",
 				    nc_digest_text(&documents[other].digest, text), documents[other].text.len);
-			at++;
+			mark++;
 		}
+		nc_buf_add(&document->text, at, (size_t)(end - at), NULL);
 		must(nc_digest_of(nc_buf_text(&document->text), document->text.len, &document->digest, NULL) == 0);
 	}
 }

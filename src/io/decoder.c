@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 /* Fits into the second cache of a core together with what the engines keep. */
+#ifndef DECODED_BLOCK
 #define DECODED_BLOCK ((size_t)128 * 1024)
+#endif
 
 struct decoder {
 	struct nc_reader base;

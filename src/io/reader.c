@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 
 /* Large enough that system calls cost nothing, small enough that a chain of readers stays in the cache. */
+#ifndef READ_BLOCK
 #define READ_BLOCK ((size_t)256 * 1024)
+#endif
 /* How long a cancelled reader may go on waiting. */
 #define LOOK_UP_MS 100
 

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef WRITE_BLOCK
 #define WRITE_BLOCK ((size_t)256 * 1024)
+#endif
 /* A run from this length on is not worth being copied to what is held back: a call costs less. */
-#define DIRECT_BYTES ((size_t)64 * 1024)
+#define DIRECT_BYTES (WRITE_BLOCK / 4)
 
 void nc_writer_close(struct nc_writer *writer)
 {
