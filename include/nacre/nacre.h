@@ -124,7 +124,8 @@ enum nacre_open_flags {
 	NACRE_OPEN_NOSYNC = 4,		/* never sync: for throw-away stores only; a power cut may lose all of it */
 	NACRE_OPEN_AS_IT_IS = 8,	/* a root of Docker's is opened for reading only rather than adopted */
 	NACRE_OPEN_ONE_THREAD = 16,	/* start no threads; else a layer of some size is read and inflated by one of the
-					 * library's own, which is gone before the operation returns */
+					 * library's own, and several blobs come from a registry at once; they are gone before
+					 * the operation returns */
 };
 
 /* Option structs begin with their own size, set by the caller; zero in all other fields means the default. */
@@ -395,7 +396,7 @@ struct nacre_registry_options {
 
 /* Bring an image from a registry into the store. Short names are looked up as registries.conf says, mirrors are asked
  * first. What is there already is not fetched; nothing is visible before digests, sizes, media types and diff IDs are
- * proved. A broken connection is continued, refusals that may pass are waited for (and told as NACRE_EVENT_NOTE).
+ * proved. Several blobs come at once. A broken connection is continued, refusals that may pass are waited for (and told as NACRE_EVENT_NOTE).
  *
  * name    alpine, registry.example:5000/team/app:1, alpine@sha256:… (which gives the image no name here)
  * options platform (NULL: this machine's), blobs, name, registry and progress count; may be NULL

@@ -13,13 +13,4 @@
 int nc_reader_ahead(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
 		    struct nacre_error *err);
 
-/* progress->event, for all who may be running on such a thread. progress may be NULL. */
-void nc_progress_tell(const struct nacre_progress *progress, enum nacre_event event, const char *id, const char *what,
-		      uint64_t current, uint64_t total);
-
-/* Whether this is such a thread, and its reader was closed: whoever waits for bytes need not wait any longer. */
-bool nc_ahead_unwanted(void);
-/* Whether this is such a thread. */
-bool nc_ahead_here(void);
-
 #endif

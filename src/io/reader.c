@@ -1,7 +1,7 @@
 #include "io/reader.h"
 
 #include "base/buf.h"
-#include "io/ahead.h"
+#include "io/aside.h"
 #include "io/failure.h"
 #include "io/fd.h"
 #include "io/turns.h"
@@ -126,7 +126,7 @@ struct fd_reader {
 static bool wait_for_bytes(struct fd_reader *self)
 {
 	struct pollfd wait = { .fd = self->fd, .events = POLLIN };
-	while (!(self->cancel && *self->cancel) && !nc_ahead_unwanted()) {
+	while (!(self->cancel && *self->cancel) && !nc_aside_unwanted()) {
 		int ready = poll(&wait, 1, LOOK_UP_MS);
 		if (ready > 0 || (ready < 0 && errno != EINTR))
 			return true;
@@ -141,7 +141,7 @@ static ssize_t fd_next(struct nc_reader *reader, const void **ret, struct nacre_
 		return nc_failure_tell(&self->failure, self->failure.code, err);
 	if (self->ended)
 		return 0;
-	if (self->waits && (self->cancel || nc_ahead_here()) && !wait_for_bytes(self))
+	if (self->waits && (self->cancel || nc_aside_here()) && !wait_for_bytes(self))
 		return nc_failure_tell(&self->failure, nc_fail(&self->failure, NACRE_E_CANCELLED, 0, "cancelled"),
 				       err);
 	unsigned char *block = nc_turns_next(&self->turns);

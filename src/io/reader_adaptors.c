@@ -1,5 +1,5 @@
 /* Readers that pass on what they read, and look at it meanwhile. */
-#include "io/ahead.h"
+#include "io/aside.h"
 #include "io/failure.h"
 #include "io/reader.h"
 

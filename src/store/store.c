@@ -514,6 +514,11 @@ int nc_store_sync_all(struct nacre_store *store, int fd, struct nacre_error *err
 	return code;
 }
 
+bool nc_store_threads(const struct nacre_store *store)
+{
+	return !store->one_thread;
+}
+
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err)
 {
 	if (store->readonly)

@@ -152,6 +152,8 @@ int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, c
 /* Makes all of it durable and visible. The ingest is then empty and may be freed or used for the next image. */
 int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 
+/* Whether something may run beside the caller. */
+bool nc_store_threads(const struct nacre_store *store);
 /* A file without a name on the store's file system (elsewhere when the store is read-only), for what must be kept aside
  * for a while: gone when closed. */
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err);

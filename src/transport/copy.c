@@ -25,6 +25,7 @@ struct layer_work {
 	const struct nc_offer *offer;
 	size_t layer;
 	struct nacre_progress progress;	/* of our own: without events when the sink tells */
+	struct nacre_progress bytes;	/* on the way: without events when the source tells of them */
 	char id[NC_DIGEST_TEXT];	/* for progress */
 };
 
@@ -60,8 +61,11 @@ static int open_layer(struct layer_work *work, struct nc_reader **ret, uint64_t 
 	int code = work->source->ops->layer(work->source, work->layer, ret, ret_size, err);
 	if (code < 0)
 		return code;
-	tell(work, NACRE_EVENT_START, *ret_size);
-	return nc_reader_progress(*ret, &work->progress, work->id, work->copy->what,
+	if (work->offer->layers[work->layer].told)
+		work->bytes.event = NULL;
+	else
+		tell(work, NACRE_EVENT_START, *ret_size);
+	return nc_reader_progress(*ret, &work->bytes, work->id, work->copy->what,
 				  *ret_size == UINT64_MAX ? 0 : *ret_size, ret, err);
 }
 
@@ -94,6 +98,7 @@ static int copy_layer(struct layer_work *work, struct nacre_error *err)
 	if (code)
 		return code < 0 ? code : 0;
 	do {
+		work->bytes = work->progress;
 		code = open_layer(work, &blob, &size, err);
 		if (code >= 0)
 			code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
@@ -105,6 +110,15 @@ static int copy_layer(struct layer_work *work, struct nacre_error *err)
 	return code;
 }
 
+/* A layer that is not there may be on its way before its turn comes. */
+static int expect_layer(struct layer_work *work, struct nacre_error *err)
+{
+	int code = check_cancel(work->copy, err);
+	if (code >= 0)
+		code = work->sink->ops->has(work->sink, work->layer, err);
+	return code ? code : work->source->ops->expect(work->source, work->layer, work->copy->what, err);
+}
+
 /* For sinks that want to know them before anything else. */
 static int learn_layer(struct layer_work *work, struct nacre_error *err)
 {
@@ -114,6 +128,7 @@ static int learn_layer(struct layer_work *work, struct nacre_error *err)
 	if (work->offer->layers[work->layer].diff_id.alg)
 		return 0;
 	name_work(work);
+	work->bytes = work->progress;
 	int code = check_cancel(work->copy, err);
 	if (code >= 0)
 		code = open_layer(work, &blob, &size, err);
@@ -124,19 +139,32 @@ static int learn_layer(struct layer_work *work, struct nacre_error *err)
 
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
+/* The layer in hand may have failed because of another. */
+static int failed_layer(struct nc_source *source, size_t layer, size_t image, int code, struct nacre_error *err)
+{
+	struct nacre_error why;
+	if (source->ahead && source->ops->blame(source, &layer, &why) > 0) {
+		code = why.code;
+		if (err)
+			*err = why;
+	}
+	if (source->ops->count(source) > 1)
+		return nc_wrap(err, code, "layer %zu of image %zu of %s", layer + 1, image + 1, source->label);
+	return nc_wrap(err, code, "layer %zu of %s", layer + 1, source->label);
+}
+
 static int each_layer(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, size_t image,
 		      const struct nc_offer *offer, int (*fn)(struct layer_work *work, struct nacre_error *err),
 		      struct nacre_error *err)
 {
 	for (size_t i = 0; i < offer->layer_count; i++) {
-		struct layer_work work = { copy, source, sink, offer, i, copy->options->progress, "" };
+		struct layer_work work = { .copy = copy, .source = source, .sink = sink, .offer = offer, .layer = i,
+					   .progress = copy->options->progress };
 		if (sink->tells)
 			work.progress.event = NULL;
 		int code = fn(&work, err);
-		if (code < 0 && source->ops->count(source) > 1)
-			return nc_wrap(err, code, "layer %zu of image %zu of %s", i + 1, image + 1, source->label);
 		if (code < 0)
-			return nc_wrap(err, code, "layer %zu of %s", i + 1, source->label);
+			return failed_layer(source, i, image, code, err);
 	}
 	return 0;
 }
@@ -201,6 +229,8 @@ static int copy_image(const struct nc_copy *copy, struct nc_source *source, stru
 		code = each_layer(copy, source, sink, i, offer, learn_layer, err);
 	if (code >= 0)
 		code = sink->ops->begin(sink, offer, err);
+	if (code >= 0 && source->ahead)
+		code = each_layer(copy, source, sink, i, offer, expect_layer, err);
 	if (code >= 0)
 		code = each_layer(copy, source, sink, i, offer, copy_layer, err);
 	return code < 0 ? code : end_image(copy, sink, offer, err);

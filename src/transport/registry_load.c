@@ -1,6 +1,7 @@
 /* A registry as a source: one name's manifest, or all those of its index, with what they name. What the store has of them
  * already, manifests and configs too, is taken from there: an image that is up to date costs one request. */
 #include "transport/offer.h"
+#include "transport/fetch.h"
 #include "transport/oci_layout.h"
 #include "transport/places.h"
 #include "transport/remote_inner.h"
@@ -9,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A smaller blob is fetched as fast as it is looked for. */
-#define SMALL ((uint64_t)16 << 10)
 
 struct registry_source {
 	struct nc_source base;
@@ -29,8 +27,12 @@ struct registry_source {
 	size_t main;			/* of all images of an index, the one that has the name */
 	struct nc_offer_box box;
 	bool resume;
-	struct nc_partial *partial;	/* of the layer in hand */
-	bool from_before;		/* some of it was there */
+	struct nc_fetches *fetches;	/* layers to come; NULL: none was expected */
+	const struct nacre_progress *progress;
+	/* the layer in hand: either, or none of both */
+	struct nc_fetch *fetch;
+	struct nc_partial *partial;
+	bool from_before;		/* some of partial was there */
 	struct nc_digest *seen;		/* blobs of the images so far */
 	size_t seen_count;
 };
@@ -127,6 +129,18 @@ static int read_config(struct registry_source *self, const struct nc_descriptor 
 	return nc_offer_box_config(&self->box, bytes, config->size, err);
 }
 
+/* The layer in hand is done with. drop: its bytes were bad. Returns 1 when some of them were there before. */
+static int end_layer(struct registry_source *self, bool drop)
+{
+	int from_before = self->partial && self->from_before;
+	if (self->fetch)
+		from_before = nc_fetch_close(NC_GIVE(self->fetch), drop, &self->remotes);
+	if (self->partial && drop)
+		nc_partial_drop(NC_GIVE(self->partial), NULL);
+	nc_partial_close(NC_GIVE(self->partial));
+	return from_before;
+}
+
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
 static size_t registry_count(struct nc_source *source)
@@ -212,6 +226,8 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	NC_AUTO_FREE char *bytes = NULL;
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
 	size_t len = self->top.len;
+	end_layer(self, false);
+	nc_fetches_free(NC_GIVE(self->fetches));
 	nc_offer_box_release(&self->box);
 	if (self->schema1)
 		return schema1_image(self, ret, err);
@@ -238,13 +254,35 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	return 0;
 }
 
-/* What comes of a layer lies in the store, for the next pull should this one end too early. */
-static int begin_partial(struct registry_source *self, size_t i, struct nacre_error *err)
+/* --- layers ----------------------------------------------------------------------------------------------------- */
+
+static int registry_expect(struct nc_source *source, size_t layer, const char *what, struct nacre_error *err)
 {
-	struct nc_offer_layer *layer = &self->box.layers[i];
-	nc_partial_close(NC_GIVE(self->partial));
-	layer->partial = NULL;
-	if (!self->resume || layer->blob_size == UINT64_MAX || layer->blob_size < SMALL)
+	struct registry_source *self = (struct registry_source *)source;
+	const struct nc_offer_layer *wanted = &self->box.layers[layer];
+	const struct nc_fetches_wish wish = { self->store, self->progress, what };
+	int code = self->fetches ? 0 : nc_fetches_new(&wish, &self->fetches, err);
+	return code < 0 ? code : nc_fetches_add(self->fetches, layer, &wanted->blob, wanted->blob_size, &self->remotes, err);
+}
+
+/* As a layer fails that was asked for when its turn had come. */
+static int registry_blame(struct nc_source *source, size_t *ret_layer, struct nacre_error *err)
+{
+	struct registry_source *self = (struct registry_source *)source;
+	const struct nc_offer *offer = &self->box.offer;
+	size_t known = 0;
+	char hex[NC_DIGEST_TEXT];
+	int code = self->fetches ? nc_fetches_blame(self->fetches, ret_layer, err) : 0;
+	NC_AUTO_FREE struct nc_digest *chain = code > 0 ? nc_realloc_array(NULL, offer->layer_count, sizeof *chain) : NULL;
+	if (chain && nc_offer_chain(offer, chain, &known, NULL) >= 0 && *ret_layer < known)
+		nc_wrap(err, err->code, "layer %.12s", nc_digest_hex(&chain[*ret_layer], hex));
+	return code;
+}
+
+/* What comes of a layer lies in the store, for the next pull should this one end too early. */
+static int begin_partial(struct registry_source *self, struct nc_offer_layer *layer, struct nacre_error *err)
+{
+	if (!self->resume || layer->blob_size == UINT64_MAX || layer->blob_size < NC_FETCH_SMALL)
 		return 0;
 	int code = nc_partial_open(self->store, &layer->blob, layer->blob_size, &self->partial, err);
 	if (code <= 0)
@@ -258,9 +296,18 @@ static int registry_layer(struct nc_source *source, size_t layer, struct nc_read
 			  struct nacre_error *err)
 {
 	struct registry_source *self = (struct registry_source *)source;
-	const struct nc_offer_layer *wanted = &self->box.layers[layer];
+	struct nc_offer_layer *wanted = &self->box.layers[layer];
+	end_layer(self, false);
+	wanted->partial = NULL;
 	*ret_size = wanted->blob_size;
-	int code = begin_partial(self, layer, err);
+	int code = self->fetches ? nc_fetches_open(self->fetches, layer, &self->fetch, err) : 0;
+	wanted->told = code > 0;
+	if (code > 0) {
+		wanted->partial = nc_fetch_partial(self->fetch);
+		return nc_fetch_reader(self->fetch, ret, err);
+	}
+	if (code == 0)
+		code = begin_partial(self, wanted, err);
 	if (code < 0)
 		return code;
 	if (self->partial)
@@ -272,18 +319,15 @@ static int registry_layer(struct nc_source *source, size_t layer, struct nc_read
 static int registry_turn(struct nc_source *source, size_t layer)
 {
 	struct registry_source *self = (struct registry_source *)source;
-	bool old = self->partial && self->from_before;
-	if (self->partial)
-		nc_partial_drop(NC_GIVE(self->partial), NULL);
 	self->box.layers[layer].partial = NULL;
-	return old || nc_remotes_turn(&self->remotes);
+	return end_layer(self, true) || nc_remotes_turn(&self->remotes);
 }
 
 static void registry_arrived(struct nc_source *source)
 {
 	struct registry_source *self = (struct registry_source *)source;
 	char hex[NC_DIGEST_TEXT];
-	nc_partial_close(NC_GIVE(self->partial));
+	end_layer(self, false);
 	for (size_t i = 0; i < self->seen_count; i++)
 		nc_partial_remove(self->store, nc_digest_hex(&self->seen[i], hex), NULL);
 	self->seen_count = 0;
@@ -301,6 +345,7 @@ static void registry_close(struct nc_source *source)
 {
 	struct registry_source *self = (struct registry_source *)source;
 	nc_partial_close(self->partial);
+	nc_fetches_free(self->fetches);
 	free(self->seen);
 	nc_offer_box_release(&self->box);
 	for (size_t i = 0; i < self->index_count; i++)
@@ -495,7 +540,8 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 {
 	static const struct nc_source_ops ops = {
 		.count = registry_count, .image = registry_image, .layer = registry_layer, .learned = registry_learned,
-		.turn = registry_turn, .arrived = registry_arrived, .close = registry_close,
+		.turn = registry_turn, .expect = registry_expect, .blame = registry_blame, .arrived = registry_arrived,
+		.close = registry_close,
 	};
 	if (!*wish->rest)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");
@@ -505,6 +551,8 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 	self->base.ops = &ops;
 	self->store = wish->store;
 	self->resume = wish->resume && wish->store;
+	self->progress = wish->progress;
+	self->base.ahead = self->resume && nc_store_threads(wish->store);
 	self->platform = wish->platform;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	nc_offer_box_release(&self->box);

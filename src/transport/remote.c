@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "image/gojson.h"
-#include "io/ahead.h"
+#include "io/aside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +116,7 @@ static unsigned retries_wished(void)
 
 static bool is_cancelled(const struct nc_remote *remote)
 {
-	return nc_ahead_unwanted() ||
+	return nc_aside_unwanted() ||
 	       (remote->progress && remote->progress->cancel && *remote->progress->cancel);
 }
 
@@ -195,16 +195,24 @@ int nc_remote_unwilling(struct nc_remote *remote, struct nc_http_answer *answer,
 
 /* --- calls ------------------------------------------------------------------------------------------------------ */
 
-static int make_url(struct nc_remote *remote, const char *path, char **ret, struct nacre_error *err)
+static const char *scheme_of(struct nc_remote *remote)
+{
+	pthread_mutex_lock(&remote->mutex);
+	const char *scheme = remote->scheme;
+	pthread_mutex_unlock(&remote->mutex);
+	return scheme;
+}
+
+static int make_url(struct nc_remote *remote, const char *scheme, const char *path, char **ret, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf url = NC_BUF_INIT(NC_HTTP_URL_MAX);
 	int code;
 	if (!strncmp(path, "http://", 7) || !strncmp(path, "https://", 8))
 		code = nc_buf_add_text(&url, path, err);
 	else if (*path == '/')
-		code = nc_buf_addf(&url, err, "%s://%s%s", remote->scheme, remote->endpoint.host, path);
+		code = nc_buf_addf(&url, err, "%s://%s%s", scheme, remote->endpoint.host, path);
 	else
-		code = nc_buf_addf(&url, err, "%s://%s/v2/%s/%s", remote->scheme, remote->endpoint.host,
+		code = nc_buf_addf(&url, err, "%s://%s/v2/%s/%s", scheme, remote->endpoint.host,
 				   remote->endpoint.path, path);
 	if (code < 0)
 		return code;
@@ -216,7 +224,7 @@ static int make_url(struct nc_remote *remote, const char *path, char **ret, stru
 static bool is_ours(struct nc_remote *remote, const char *url)
 {
 	NC_AUTO_FREE char *own = NULL;
-	return make_url(remote, "/v2/", &own, NULL) >= 0 && nc_http_same_origin(own, url);
+	return make_url(remote, scheme_of(remote), "/v2/", &own, NULL) >= 0 && nc_http_same_origin(own, url);
 }
 
 /* One request. A registry that need not be secure may turn out to speak plain HTTP. */
@@ -224,8 +232,9 @@ static int send_once(struct nc_remote *remote, const struct nc_remote_call *call
 		     struct nc_http_answer **ret, enum nc_http_failure *ret_failure, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *url = NULL;
+	const char *scheme = scheme_of(remote);
 	*ret_failure = NC_HTTP_FATAL;
-	int code = make_url(remote, call->path, &url, err);
+	int code = make_url(remote, scheme, call->path, &url, err);
 	if (code < 0)
 		return code;
 	const struct nc_http_request request = {
@@ -235,7 +244,9 @@ static int send_once(struct nc_remote *remote, const struct nc_remote_call *call
 	};
 	code = nc_http_send(remote->http, &request, ret, ret_failure, err);
 	pthread_mutex_lock(&remote->mutex);
-	bool plain = code < 0 && !remote->settled && (*ret_failure == NC_HTTP_NO_TLS || *ret_failure == NC_HTTP_UNREACHED);
+	/* another thread may have found out meanwhile */
+	bool plain = code < 0 && (!remote->settled || remote->scheme != scheme) &&
+		     (*ret_failure == NC_HTTP_NO_TLS || *ret_failure == NC_HTTP_UNREACHED);
 	if (plain)
 		remote->scheme = "http";
 	remote->settled |= plain || code >= 0;
@@ -276,6 +287,7 @@ static int try_call(struct nc_remote *remote, const struct nc_remote_call *call,
 		*ret_failure = code == NACRE_E_REMOTE ? NC_HTTP_BROKEN : NC_HTTP_FATAL;
 		if (code >= 0)
 			code = send_once(remote, call, authorization, &answer, ret_failure, err);
+		bool was_authorized = authorization;
 		if (authorization)
 			explicit_bzero(authorization, strlen(authorization));
 		if (code < 0)
@@ -288,11 +300,19 @@ static int try_call(struct nc_remote *remote, const struct nc_remote_call *call,
 		*ret_failure = NC_HTTP_FATAL;
 		if (again)
 			return nc_remote_denied(remote, err);
-		code = nc_remote_authenticate(remote, answer, call->scope, err);
+		code = nc_remote_authenticate(remote, answer, call->scope, was_authorized, err);
 		*ret_failure = code == NACRE_E_REMOTE ? NC_HTTP_BROKEN : NC_HTTP_FATAL;
 		if (code < 0)
 			return code;
 	}
+}
+
+static bool was_reached(struct nc_remote *remote)
+{
+	pthread_mutex_lock(&remote->mutex);
+	bool reached = remote->reached;
+	pthread_mutex_unlock(&remote->mutex);
+	return reached;
 }
 
 int nc_remote_call(struct nc_remote *remote, const struct nc_remote_call *call, struct nc_http_answer **ret,
@@ -315,7 +335,7 @@ int nc_remote_call(struct nc_remote *remote, const struct nc_remote_call *call, 
 			failure = NC_HTTP_BROKEN;
 			code = nc_remote_refused(remote, answer, call->path, &why);
 		}
-		if (failure == NC_HTTP_UNREACHED && remote->reached)
+		if (failure == NC_HTTP_UNREACHED && was_reached(remote))
 			failure = NC_HTTP_BROKEN;
 		if (call->retry)
 			*call->retry = (struct nc_remote_retry){ failure == NC_HTTP_BROKEN, at_least };

@@ -269,13 +269,16 @@ static int choose(const struct nc_http_answer *answer, struct nc_challenge *ret,
 	return 0;
 }
 
-static int use_basic(struct nc_remote *remote, struct nacre_error *err)
+/* tried: it was what was refused. Another thread may have learned of it meanwhile. */
+static int use_basic(struct nc_remote *remote, bool tried, struct nacre_error *err)
 {
-	char *authorization;
+	char *authorization = NULL;
 	pthread_mutex_lock(&remote->mutex);
-	bool tried = find(remote, "") != NULL;
+	bool known = find(remote, "") != NULL;
 	pthread_mutex_unlock(&remote->mutex);
-	int code = tried ? refused(remote, remote->endpoint.host, 401, err)
+	if (known && !tried)
+		return 0;
+	int code = known ? refused(remote, remote->endpoint.host, 401, err)
 			 : basic(&remote->credentials, &authorization, err);
 	if (code >= 0 && !authorization)
 		code = refused(remote, remote->endpoint.host, 401, err);
@@ -319,7 +322,7 @@ static int fetch(struct nc_remote *remote, const char *scope, struct nacre_error
 	return realm && service ? fetch_token(remote, realm, service, scope, err) : nc_nomem(err);
 }
 
-int nc_remote_authenticate(struct nc_remote *remote, struct nc_http_answer *answer, const char *scope,
+int nc_remote_authenticate(struct nc_remote *remote, struct nc_http_answer *answer, const char *scope, bool authorized,
 			   struct nacre_error *err)
 {
 	struct nc_challenge challenge;
@@ -327,7 +330,7 @@ int nc_remote_authenticate(struct nc_remote *remote, struct nc_http_answer *answ
 	if (code < 0)
 		return nc_wrap(err, code, "%s", remote->name);
 	if (challenge.scheme == NC_CHALLENGE_BASIC)
-		code = use_basic(remote, err);
+		code = use_basic(remote, authorized, err);
 	else if (challenge.scheme == NC_CHALLENGE_BEARER)
 		code = remember(remote, answer, &challenge, err);
 	else

@@ -48,8 +48,9 @@ void nc_remote_reason(struct nc_http_answer *answer, char *ret, size_t size);
 
 /* The Authorization header for a scope, as far as it is known beforehand: given, or NULL. The mutex is not held. */
 int nc_remote_authorization(struct nc_remote *remote, const char *scope, char **ret, struct nacre_error *err);
-/* After a 401: gets what the challenge in answer asks for. NACRE_E_AUTH when there is nothing to try. */
-int nc_remote_authenticate(struct nc_remote *remote, struct nc_http_answer *answer, const char *scope,
+/* After a 401: gets what the challenge in answer asks for. authorized: the request had an Authorization. NACRE_E_AUTH when there is
+ * nothing to try. */
+int nc_remote_authenticate(struct nc_remote *remote, struct nc_http_answer *answer, const char *scope, bool authorized,
 			   struct nacre_error *err);
 /* The failure of who was not let in, whatever he tried. */
 int nc_remote_denied(const struct nc_remote *remote, struct nacre_error *err);

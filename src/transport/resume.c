@@ -61,21 +61,25 @@ static void resumed_close(struct nc_reader *reader)
 	free(self);
 }
 
+void nc_resume_note(const struct nc_remotes *remotes, const struct nc_digest *digest, uint64_t old, uint64_t size)
+{
+	char text[NC_DIGEST_TEXT + 80], digest_text[NC_DIGEST_TEXT];
+	snprintf(text, sizeof text, "%.19s: %.1f of %.1f MB are here from before", nc_digest_text(digest, digest_text),
+		 (double)old / 1e6, (double)size / 1e6);
+	nc_remote_note(remotes->list[remotes->first], text);
+}
+
 int nc_resumed_blob(struct nc_remotes *remotes, struct nc_partial *partial, const struct nc_digest *digest, uint64_t size,
 		    struct nc_reader **ret, struct nacre_error *err)
 {
 	static const struct nc_reader_ops ops = { .next = resumed_next, .close = resumed_close };
 	struct resumed_reader *self = nc_zalloc(sizeof *self);
-	char text[NC_DIGEST_TEXT + 80], digest_text[NC_DIGEST_TEXT];
 	if (!self)
 		return nc_nomem(err);
 	*self = (struct resumed_reader){ .base = { &ops }, .remotes = remotes, .partial = partial, .digest = *digest,
 					 .size = size, .old = nc_partial_size(partial) };
-	if (self->old) {
-		snprintf(text, sizeof text, "%.19s: %.1f of %.1f MB are here from before", nc_digest_text(digest, digest_text),
-			 (double)self->old / 1e6, (double)size / 1e6);
-		nc_remote_note(remotes->list[remotes->first], text);
-	}
+	if (self->old)
+		nc_resume_note(remotes, digest, self->old, size);
 	*ret = &self->base;
 	return 0;
 }

@@ -10,4 +10,7 @@
 int nc_resumed_blob(struct nc_remotes *remotes, struct nc_partial *partial, const struct nc_digest *digest, uint64_t size,
 		    struct nc_reader **ret, struct nacre_error *err);
 
+/* Tells that old bytes of a blob of size are there from before. */
+void nc_resume_note(const struct nc_remotes *remotes, const struct nc_digest *digest, uint64_t old, uint64_t size);
+
 #endif

@@ -16,6 +16,8 @@ struct nc_offer_layer {
 	const char *media_type;		/* as the manifest says, "" without one */
 	const struct nc_partial *partial;	/* of the layer asked for last: a file of the store that has all of it once it
 						 * was read; NULL: none */
+	bool told;			/* of the layer asked for last: the source itself has told that it begins, and tells of its
+					 * bytes as they come */
 	bool proved;			/* the source's reader fails at its end unless its bytes have the digest blob */
 };
 
@@ -50,6 +52,9 @@ struct nc_source_ops {
 	size_t (*count)(struct nc_source *source);
 	/* The i-th; lent until the next call of this or the close. */
 	int (*image)(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err);
+	/* A layer of the image asked for last will be asked for, after those expected before, and may be on its way from now
+	 * on. what: as in nacre_progress. For a source that looks ahead. */
+	int (*expect)(struct nc_source *source, size_t layer, const char *what, struct nacre_error *err);
 	/* The bytes of a layer of the image asked for last, as they lie there, not yet verified. ret_size: how many
 	 * they are, UINT64_MAX when unknown. */
 	int (*layer)(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
@@ -61,6 +66,8 @@ struct nc_source_ops {
 	/* The bytes of a layer were bad: 1 when there is another place that may have better ones, of which the next call
 	 * of layer then gives. NULL for a source that has one place. */
 	int (*turn)(struct nc_source *source, size_t layer);
+	/* Whether a layer failed because of another that is on its way: 1, which, and why. For a source that looks ahead. */
+	int (*blame)(struct nc_source *source, size_t *ret_layer, struct nacre_error *err);
 	/* All that it gave is safe in the store. NULL for a source that does not care. */
 	void (*arrived)(struct nc_source *source);
 	void (*close)(struct nc_source *source);
@@ -69,6 +76,7 @@ struct nc_source {
 	const struct nc_source_ops *ops;
 	char *label;			/* "docker-archive:x.tar", for messages; freed by nc_source_close */
 	bool whole;			/* its images are those of one index, which has the names */
+	bool ahead;			/* it looks ahead, where the sink knows beforehand what it will ask for */
 };
 void nc_source_close(struct nc_source *source);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_source_auto, struct nc_source *, nc_source_close)

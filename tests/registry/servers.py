@@ -113,6 +113,20 @@ class ProxyHandler(Handler):
         return None
 
     def pass_on(self):
+        """Logged is how many of a kind (blobs that go out, parts of uploads) are under way at once."""
+        kind = self.command if self.command == "PATCH" or (self.command == "GET" and "/blobs/sha256:" in self.path) else None
+        with lock:
+            self.server.busy[kind] = self.server.busy.get(kind, 0) + 1
+            together = self.server.busy[kind]
+        if kind:
+            log(f"together {together} {kind}")
+        try:
+            self.pass_one_on()
+        finally:
+            with lock:
+                self.server.busy[kind] -= 1
+
+    def pass_one_on(self):
         self.note()
         body = self.body()
         fault = self.take_fault()
@@ -244,6 +258,14 @@ class ProxyHandler(Handler):
                      b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
     # with what it said
+    def after_meet(self, status, headers, content):
+        """Nobody gets an answer before three of them wait for one."""
+        try:
+            self.server.meeting.wait(timeout=30)
+        except threading.BrokenBarrierError:
+            status, content = 404, b"alone"
+        self.reply(status, headers, content, len(content))
+
     def after_most(self, status, headers, content):
         """Nine tenths, and then silence."""
         self.reply(status, headers, content[:len(content) * 9 // 10], len(content))
@@ -356,6 +378,8 @@ def main():
     server.daemon_threads = True
     server.options = options
     server.uploads = {}
+    server.busy = {}
+    server.meeting = threading.Barrier(3)
     log(f"listening on {options.address}:{server.server_address[1]}")
     server.serve_forever()
 

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "io/ahead.h"
+#include "io/aside.h"
 #include "io/codec.h"
 #include "io/writer.h"
 
@@ -339,8 +340,8 @@ static void told_by_who_reads(void **state)
 	}
 	nc_reader_close(reader);
 	nc_hash_free(hashed.hash);
-	assert_false(nc_ahead_here());
-	assert_false(nc_ahead_unwanted());
+	assert_false(nc_aside_here());
+	assert_false(nc_aside_unwanted());
 }
 
 int main(void)

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# Several blobs are under way at once, counted where they are asked for; what one of them does to the others.
+
+load helpers
+
+setup_file() {
+	make_files
+	export NACRE_HTTP_TIMEOUT=60
+	start_registry real
+	make_image docker "$files/five.tar" --name five:1 --noise a=300000 --layer --noise b=310000 --layer --noise c=320000 \
+		--layer --noise d=330000 --layer --noise e=340000
+	sk copy -q --dest-tls-verify=false "docker-archive:$files/five.tar" "docker://$registry/five:1"
+	start_faulty
+}
+teardown_file() { drop_files; }
+setup() {
+	work=$files/work.$BATS_TEST_NUMBER
+	mkdir "$work"
+	export NACRE_ROOT=$work/store
+	cd "$work" || return 1
+	: >"$files/faults"
+	: >"$files/proxy/log"
+}
+
+# The digest of a layer, from 1 on.
+layer() { sk inspect --tls-verify=false --raw "docker://$registry/five:1" | jq -r ".layers[$1 - 1].digest" | cut -d: -f2; }
+# fault FAULT LAYER…: the next request for each of these layers gets it.
+fault() {
+	local number
+	for number in "${@:2}"; do echo "$1 1 $(layer "$number")"; done >>"$files/faults"
+}
+most_together() { sed -n "s/^together \([0-9]*\) $1\$/\1/p" "$files/proxy/log" | sort -n | tail -1; }
+given() { sed -n 's/^gave \([0-9]*\) of .*blobs.*/\1/p' "$files/proxy/log" | awk '{ sum += $1 } END { print sum + 0 }'; }
+partials() { find "$NACRE_ROOT/blobs/partial" -type f -size +0 | wc -l; }
+untouched() { # an empty store, but for what a next pull goes on with
+	[ -z "$(nacre images -q)" ]
+	nacre check
+	[ -z "$(ls "$NACRE_ROOT/graph/_tmp")" ]
+}
+
+@test "three blobs come at once, and never more" {
+	fault meet 1 2 3
+	fault delay 4 5
+	pull "$faulty/five:1"
+	[ "$(grep -c '^fault meet' "$files/proxy/log")" = 3 ]
+	[ "$(most_together GET)" = 3 ]
+	nacre check --full
+	[ ! -e "$NACRE_ROOT/blobs/partial" ]
+}
+
+@test "a layer that is refused stops the others: one sentence, and a store as it was" {
+	fault most 1 2
+	fault denied 3
+	fails 77 pull "$faulty/five:1"
+	says "nacre: layer 3 of $faulty/five:1: layer "
+	says "refuses blobs/sha256:$(layer 3) (read only)"
+	# shellcheck disable=SC2154
+	[ "${#stderr_lines[@]}" = 1 ]
+	untouched
+	# what came of the others is not lost
+	: >"$files/faults"
+	pull "$faulty/five:1"
+	nacre check --full
+}
+
+@test "killed with three layers on their way, each is continued" {
+	fault most 1 2 3
+	start "$NACRE" pull -q --tls-verify=false "$faulty/five:1"
+	for number in 1 2 3; do await "^gave .*$(layer $number)" "$files/proxy/log"; done
+	sleep 0.3
+	kill -KILL $pid
+	wait $pid || true
+	[ "$(partials)" = 3 ]
+	size=$(sk inspect --tls-verify=false --raw "docker://$registry/five:1" | jq '[.layers[].size] | add')
+	: >"$files/proxy/log"
+	nacre pull --progress plain --tls-verify=false "$faulty/five:1" 2>progress
+	[ "$(grep -c 'MB are here from before' progress)" = 3 ]
+	[ "$(given)" -lt $((size - 800000)) ]
+	nacre check --full
+	[ ! -e "$NACRE_ROOT/blobs/partial" ]
+}
+
+@test "Ctrl-C stops all of them at once" {
+	fault most 1 2 3
+	start "$NACRE" pull -q --tls-verify=false "$faulty/five:1" 2>stderr
+	for number in 1 2 3; do await "^gave .*$(layer $number)" "$files/proxy/log"; done
+	kill -INT $pid
+	code=0
+	wait $pid || code=$?
+	[ $code = 130 ]
+	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+	untouched
+	pull "$faulty/five:1"
+}
+
+@test "what came ahead and is bad is fetched anew" {
+	fault corrupt 2 3
+	printf '[[registry]]\nlocation = "%s"\ninsecure = true\n[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n' \
+		"$registry" "$faulty" >mirrored.conf
+	CONTAINERS_REGISTRIES_CONF=$work/mirrored.conf pull "$registry/five:1"
+	[ "$(grep -c '^fault corrupt' "$files/proxy/log")" = 2 ]
+	nacre check --full
+	[ ! -e "$NACRE_ROOT/blobs/partial" ]
+}
+
+@test "many layers, large ones: the memory stays small" {
+	make_image docker large.tar --name large:1 $(for i in $(seq 8); do printf -- '--layer --noise n%s=16000000 ' "$i"; done)
+	sk copy -q --dest-tls-verify=false docker-archive:large.tar "docker://$registry/large:1"
+	rm large.tar
+	python3 - "$NACRE" pull -q --tls-verify=false "$registry/large:1" <<-'END'
+	import resource, subprocess, sys
+	subprocess.run(sys.argv[1:], check=True)
+	used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+	print(used, "KiB")
+	sys.exit(used > 64 * 1024)
+	END
+	nacre check --full
+}
+
+@test "two pulls of images that share layers do not disturb each other" {
+	make_image docker other.tar --name other:1 --noise a=300000 --layer --noise b=310000 --layer --noise x=500000
+	sk copy -q --dest-tls-verify=false docker-archive:other.tar "docker://$registry/other:1"
+	fault delay 1 2 3 4 5
+	start "$NACRE" pull -q --tls-verify=false "$faulty/five:1"
+	pull "$faulty/other:1"
+	wait $pid
+	nacre check --full
+	[ ! -e "$NACRE_ROOT/blobs/partial" ]
+	[ "$(nacre images -q | wc -l)" = 2 ]
+}
