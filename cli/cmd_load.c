@@ -11,6 +11,7 @@ static const struct option_spec options[] = {
 	OPTION_QUIET_TRANSFER,
 	{ .name = "name", .arg = "NAME", .help = "one more name for the image" },
 	OPTION_PLATFORM,
+	OPTION_ALL_PLATFORMS,
 	OPTION_KEEP_IDS,
 	OPTION_BLOBS,
 	{ .name = "repair", .help = "read layers that are there, mend damaged ones" },

@@ -320,9 +320,10 @@ struct nacre_copy_options {
 		NACRE_REPAIR_READ,	/* and where reading all of them shows that they are damaged */
 		NACRE_REPAIR_ONLY,	/* the same, and nothing else is done: what is not in the store does not come */
 	} repair;
-	bool all_platforms;		/* from a registry or the store: every image of the index that the name means, and to a
-					 * registry or OCI layout the index itself. In the store each image has a name: this
-					 * machine's, or else the first one, the one asked for, others NAME-OS-ARCH[-VARIANT] */
+	bool all_platforms;		/* from a registry, an OCI layout or the store: every image of the index that the name
+					 * means, all else that it names (attestations, artifacts, indexes), and the index. In the
+					 * store each image has a name: this machine's, or else the first one, the one asked
+					 * for, others NAME-OS-ARCH[-VARIANT] */
 };
 
 /* What arrived. */

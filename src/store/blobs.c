@@ -87,6 +87,31 @@ int nc_store_manifest(struct nacre_store *store, const char *image, const struct
 	return code;
 }
 
+static int read_kept(struct nacre_store *store, const struct nc_digest *digest, char **ret, size_t *ret_len,
+		     struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	struct nc_reader *blob;
+	char text[NC_DIGEST_TEXT];
+	int code = digest->alg == NC_SHA256 ? open_kept(store, nc_digest_hex(digest, text), &blob, NULL, err)
+					    : NACRE_E_NOTFOUND;
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, code, 0, "the store has no document %s", nc_digest_text(digest, text));
+	if (code == 0)
+		code = nc_reader_verified(blob, digest, UINT64_MAX, &reader, err);
+	return code < 0 ? code : nc_reader_slurp(reader, NC_DOCUMENT_MAX, ret, ret_len, err);
+}
+
+int nc_store_document(struct nacre_store *store, const struct nc_digest *digest, char **ret, size_t *ret_len,
+		      struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
+	if (nc_store_resolve(store, nc_digest_text(digest, text), id, NULL, NULL) == 0 &&
+	    nc_store_manifest(store, id, digest, ret, ret_len, NULL) == 0)
+		return 0;
+	return read_kept(store, digest, ret, ret_len, err);
+}
+
 static int prune(struct nacre_store *store, int locks, const struct nc_digest *blob, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };

@@ -30,6 +30,7 @@ static const struct {
 	[NC_FLAW_CONTENT] = { "content-damaged", 5 },
 	[NC_FLAW_TREE_STRAY] = { "tree-stray", 3 },
 	[NC_FLAW_BLOB] = { "blob-damaged", 4 },
+	[NC_FLAW_BLOB_MISSING] = { "blob-missing", 4 },
 	[NC_FLAW_BLOB_STRAY] = { "blob-stray", 3 },
 	[NC_FLAW_NAME] = { "name-damaged", 7 },
 	[NC_FLAW_NAME_DANGLING] = { "name-dangling", 7 },

@@ -30,6 +30,7 @@ enum nc_flaw {
 	NC_FLAW_TREE,			/* a tree is not what the layer's tar says */
 	NC_FLAW_CONTENT,		/* the layer's tar cannot be had, or is another */
 	NC_FLAW_BLOB,
+	NC_FLAW_BLOB_MISSING,		/* one that an index that was kept whole names */
 	NC_FLAW_BLOB_STRAY,
 	NC_FLAW_NAME,
 	NC_FLAW_NAME_DANGLING,

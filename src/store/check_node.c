@@ -2,6 +2,7 @@
 #include "image/config.h"
 #include "image/manifest.h"
 #include "store/check.h"
+#include "store/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -218,6 +219,43 @@ struct documents {
 	int dir;
 };
 
+/* A blob that a list names must be there. That it is what its name says is only seen when it is read, by a full check. */
+static int look_at_listed(struct look *look, const struct nc_blob_ref *blob, const char *list, struct nacre_error *err)
+{
+	struct nc_check *check = look->check;
+	char hex[NC_DIGEST_TEXT], path[NC_DIGEST_TEXT + 16];
+	uint64_t size;
+	bool there = nc_blob_exists(check->store, nc_digest_hex(&blob->digest, hex), &size);
+	if (there && (size == blob->size || check->options->flags & NACRE_CHECK_FULL))
+		return 0;
+	look->flaws++;
+	if (!look->report)
+		return 0;
+	snprintf(path, sizeof path, "blobs/sha256/%s", hex);
+	if (!there)
+		return nc_check_find(check, NC_FLAW_BLOB_MISSING, look->id, path, err, "%s names it, and it is not there", list);
+	return nc_check_find(check, NC_FLAW_BLOB, look->id, path, err, "it has %llu bytes, not %llu", (unsigned long long)size,
+			     (unsigned long long)blob->size);
+}
+
+static int look_at_list(const struct documents *documents, const char *name, struct nacre_error *err)
+{
+	NC_AUTO_FREE struct nc_blob_ref *blobs = NULL;
+	struct look *look = documents->look;
+	struct nacre_error why = { 0 };
+	char file[2 * NC_HEX_ID];
+	size_t count = 0;
+	snprintf(file, sizeof file, "manifests/%s", name);
+	int code = nc_whole_read(documents->dir, name, &blobs, &count, &why);
+	if (code < 0 && !is_flaw(code))
+		return nc_fail(err, code, why.sys, "%s", why.msg);
+	if (code < 0)
+		return flawed(look, NC_FLAW_MANIFEST, file, err, why.msg);
+	for (size_t i = 0; code == 0 && i < count; i++)
+		code = look_at_listed(look, &blobs[i], file, err);
+	return code;
+}
+
 static int look_at_document(void *ctx, const char *name, struct nacre_error *err)
 {
 	struct documents *documents = ctx;
@@ -225,6 +263,8 @@ static int look_at_document(void *ctx, const char *name, struct nacre_error *err
 	struct nacre_error why = { 0 };
 	char file[NC_HEX_ID + 16];
 	size_t len;
+	if (nc_whole_name(name))
+		return look_at_list(documents, name, err);
 	if (!nc_id_valid(name))
 		return 0;
 	int code = has_digest(documents->dir, name, name, &bytes, &len, &why);

@@ -113,7 +113,7 @@ struct nc_node_facts {
 	char diff_id[NC_DIGEST_TEXT];	/* "" unknown */
 	struct nc_digest *documents;	/* manifests and indexes, sorted */
 	size_t document_count;
-	struct nc_digest *blobs;	/* layers that the manifests name */
+	struct nc_digest *blobs;	/* layers that the manifests name, and what lists do (whole.h) */
 	size_t blob_count;
 };
 void nc_node_facts_release(struct nc_node_facts *facts);

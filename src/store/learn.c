@@ -47,6 +47,7 @@ static int learn_step(struct nacre_store *store, const struct nc_step *step, str
 	switch (step->kind) {
 	case NC_STEP_NODE:
 	case NC_STEP_DOCUMENT:
+	case NC_STEP_WHOLE:
 	case NC_STEP_FIRST:
 		return learn_node(store, step->id, err);
 	case NC_STEP_NAME:

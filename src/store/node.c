@@ -2,6 +2,7 @@
 #include "image/config.h"
 #include "image/manifest.h"
 #include "store/inner.h"
+#include "store/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -218,11 +219,28 @@ struct documents {
 	struct nc_node_facts *facts;
 };
 
+/* A list that cannot be read keeps no blobs, as a manifest that cannot. */
+static int read_list(const struct documents *documents, const char *name, struct nacre_error *err)
+{
+	NC_AUTO_FREE struct nc_blob_ref *blobs = NULL;
+	struct nc_node_facts *facts = documents->facts;
+	size_t count = 0;
+	int code = nc_whole_read(documents->dir, name, &blobs, &count, NULL);
+	if (code == NACRE_E_NOMEM)
+		return nc_nomem(err);
+	code = 0;
+	for (size_t i = 0; code == 0 && i < count; i++)
+		code = add_digest(&facts->blobs, &facts->blob_count, &blobs[i].digest, err);
+	return code;
+}
+
 static int read_document(void *ctx, const char *name, struct nacre_error *err)
 {
 	struct documents *documents = ctx;
 	struct nc_node_facts *facts = documents->facts;
 	struct nc_digest digest;
+	if (nc_whole_name(name))
+		return read_list(documents, name, err);
 	if (nc_digest_from_hex_id(name, &digest, NULL) < 0)
 		return 0;
 	int code = add_digest(&facts->documents, &facts->document_count, &digest, err);

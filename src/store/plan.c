@@ -74,6 +74,7 @@ static int write_step(struct nc_buf *text, const struct nc_step *step, struct na
 	case NC_STEP_NODE: return nc_buf_addf(text, err, "node %s\n", step->id);
 	case NC_STEP_BLOB: return nc_buf_addf(text, err, "blob %s\n", step->hex);
 	case NC_STEP_DOCUMENT: return nc_buf_addf(text, err, "document %s %s\n", step->id, step->hex);
+	case NC_STEP_WHOLE: return nc_buf_addf(text, err, "whole %s %s\n", step->id, step->hex);
 	case NC_STEP_FIRST: return nc_buf_addf(text, err, "first %s\n", step->id);
 	case NC_STEP_NAME: return nc_buf_addf(text, err, "name %u %s\n", step->number, step->name);
 	case NC_STEP_UNNAME: return nc_buf_addf(text, err, "unname %s\n", step->name);
@@ -131,8 +132,8 @@ static bool parse_step(char *line, struct nc_step *ret)
 	} else if (strcmp(line, "blob") == 0) {
 		step.kind = NC_STEP_BLOB;
 		good = take_hex(&rest, step.hex) && !*rest;
-	} else if (strcmp(line, "document") == 0) {
-		step.kind = NC_STEP_DOCUMENT;
+	} else if (strcmp(line, "document") == 0 || strcmp(line, "whole") == 0) {
+		step.kind = *line == 'd' ? NC_STEP_DOCUMENT : NC_STEP_WHOLE;
 		good = take_hex(&rest, step.id) && take_hex(&rest, step.hex) && !*rest;
 	} else if (strcmp(line, "first") == 0) {
 		step.kind = NC_STEP_FIRST;

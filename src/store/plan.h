@@ -6,6 +6,7 @@
  *	node ID			graph/ID in the stage goes to graph/ID (in this order: parents first)
  *	blob HEX		blobs/HEX goes to blobs/sha256/HEX
  *	document ID HEX		documents/ID.HEX goes to graph/ID/manifests/HEX (of an image that was there)
+ *	whole ID HEX		documents/ID.HEX.whole goes to graph/ID/manifests/HEX.whole (likewise)
  *	first ID		documents/ID.manifest goes to graph/ID/manifest, if there is none
  *	name N FULLNAME		names/N goes to names/…
  *	unname FULLNAME		the name is to be removed
@@ -24,13 +25,23 @@
 
 #define NC_PLAN_FILE "plan"
 #define NC_PLAN_COMMIT "commit"
+/* How the names of lists end that keep what an index names (whole.h). */
+#define NC_WHOLE ".whole"
 
-enum nc_step_kind { NC_STEP_NODE, NC_STEP_BLOB, NC_STEP_DOCUMENT, NC_STEP_FIRST, NC_STEP_NAME, NC_STEP_UNNAME };
+enum nc_step_kind {
+	NC_STEP_NODE,
+	NC_STEP_BLOB,
+	NC_STEP_DOCUMENT,
+	NC_STEP_WHOLE,
+	NC_STEP_FIRST,
+	NC_STEP_NAME,
+	NC_STEP_UNNAME
+};
 
 struct nc_step {
 	enum nc_step_kind kind;
-	char id[NC_HEX_ID];		/* NODE, DOCUMENT, FIRST */
-	char hex[NC_HEX_ID];		/* BLOB, DOCUMENT */
+	char id[NC_HEX_ID];		/* NODE, DOCUMENT, WHOLE, FIRST */
+	char hex[NC_HEX_ID];		/* BLOB, DOCUMENT, WHOLE */
 	unsigned number;		/* NAME */
 	char *name;			/* NAME, UNNAME; owned; else NULL */
 };

@@ -79,9 +79,10 @@ static int put_document(struct nacre_store *store, const struct sides *from, con
 	code = nc_dir_ensure(node, "manifests", &documents, err);
 	if (code == 0)
 		code = sync_now(store, light, node, "an image", err);
-	snprintf(file, sizeof file, "%s.%s", step->id, step->hex);
+	const char *end = step->kind == NC_STEP_WHOLE ? NC_WHOLE : "";
+	snprintf(file, sizeof file, "%s.%s%s", step->id, step->hex, end);
 	if (code == 0)
-		code = move(from->documents, file, documents, step->hex, err);
+		code = move(from->documents, file, documents, strchr(file, '.') + 1, err);
 	return code < 0 ? code : sync_now(store, light, documents, "an image's manifests", err);
 }
 
@@ -104,6 +105,7 @@ static int put_step(struct nacre_store *store, int locks, const struct sides *fr
 	case NC_STEP_BLOB: return move(from->blobs, step->hex, store->blobs, step->hex, err);
 	case NC_STEP_NODE: return move(from->nodes, step->id, store->graph, step->id, err);
 	case NC_STEP_DOCUMENT:
+	case NC_STEP_WHOLE:
 	case NC_STEP_FIRST: return put_document(store, from, step, light, err);
 	case NC_STEP_NAME: return put_name(store, locks, from, step, light, err);
 	case NC_STEP_UNNAME: break;
@@ -112,7 +114,8 @@ static int put_step(struct nacre_store *store, int locks, const struct sides *fr
 }
 
 /* names and documents need their nodes to be there */
-static const enum nc_step_kind order[] = { NC_STEP_BLOB, NC_STEP_NODE, NC_STEP_DOCUMENT, NC_STEP_FIRST, NC_STEP_NAME };
+static const enum nc_step_kind order[] = { NC_STEP_BLOB, NC_STEP_NODE, NC_STEP_DOCUMENT, NC_STEP_WHOLE, NC_STEP_FIRST,
+					  NC_STEP_NAME };
 
 static int put_all(struct nacre_store *store, int locks, const struct sides *from, const struct nc_plan *plan,
 		   struct nacre_error *err)

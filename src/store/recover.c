@@ -90,7 +90,8 @@ static int lock_all(const struct nc_plan *plan, int locks, struct nacre_error *e
 	int code = 0;
 	for (size_t i = 0; code == 0 && i < plan->count; i++) {
 		const struct nc_step *step = &plan->steps[i];
-		if (step->kind == NC_STEP_NODE || step->kind == NC_STEP_DOCUMENT || step->kind == NC_STEP_FIRST)
+		if (step->kind == NC_STEP_NODE || step->kind == NC_STEP_DOCUMENT || step->kind == NC_STEP_WHOLE ||
+		    step->kind == NC_STEP_FIRST)
 			code = nc_lock_id(locks, step->id, NC_LOCK_EXCLUSIVE, false, err);
 		else if (step->kind == NC_STEP_BLOB)
 			code = nc_lock_blob(locks, step->hex, NC_LOCK_EXCLUSIVE, false, err);

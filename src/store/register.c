@@ -306,6 +306,21 @@ static int find_diff_id(struct nacre_store *store, const struct nc_node_facts *f
 	return facts->kind & NC_NODE_LAYER ? nc_store_layer_diff_id(store, facts->id, ret, err) : 0;
 }
 
+/* What comes is compared with what was promised; a blob that was not kept with the layer is kept now. */
+static int read_through(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	NC_AUTO_FD int blob = -1;	/* the chain may write to it until it is closed */
+	AUTO_CHAIN struct chain chain = { 0 };
+	int code = open_blob(layer, &blob, err);
+	if (code == 0)
+		code = chain_open(&chain, layer, stream, blob, false, err);
+	if (code == 0)
+		code = nc_reader_drain(chain.flat, err);
+	if (code == 0)
+		code = chain_finish(&chain, layer, err);
+	return code == 0 && layer->keeps ? keep_blob(layer, err) : code;
+}
+
 /* The same content under this ID is done already; other content is refused. */
 static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
@@ -317,16 +332,9 @@ static int compare(struct layer *layer, struct nc_reader **stream, struct nacre_
 					  : nc_node_look_brief(ingest->store, layer->id, &facts, err);
 	if (code < 0)
 		return code;
-	if (*stream) {
-		AUTO_CHAIN struct chain chain = { 0 };
-		code = chain_open(&chain, layer, stream, -1, false, err);
-		if (code == 0)
-			code = nc_reader_drain(chain.flat, err);
-		if (code == 0)
-			code = chain_finish(&chain, layer, err);
-		if (code < 0)
-			return code;
-	}
+	code = *stream ? read_through(layer, stream, err) : 0;
+	if (code < 0)
+		return code;
 	struct nc_digest there;
 	code = find_diff_id(ingest->store, &facts, &there, err);
 	if (code < 0)

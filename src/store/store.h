@@ -30,9 +30,10 @@
  *              checksum            "sha256:…" or a tarsum: what a registry called the layer (where it was set)
  *              config              exact bytes                               (images)
  *              manifests/<hex>     exact bytes of each manifest and index that led here   (images)
+ *              manifests/<hex>.whole   blobs that the index names beside images           (where it was kept whole: whole.c)
  *              manifest            "sha256:<hex> MEDIATYPE": the first of them            (images that came with one)
  *   graph/_tmp/                    stages
- *   blobs/sha256/<hex>             compressed layers that were kept
+ *   blobs/sha256/<hex>             compressed layers that were kept, and what no image is of indexes that were kept whole
  *   blobs/partial/<hex>            what has come of a blob that is being pulled; nobody's, once its lock is free (partial.h)
  *   names/<host>/<path…>/_tags/<tag>   {"id":"<hex>","manifest":"sha256:…","index":"sha256:…"}
  *   mounts/<random>                {"id":…,"path":…,"boot":…,"namespace":…}
@@ -146,6 +147,19 @@ struct nc_image_in {
 int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char *ret_id, struct nacre_error *err);
 /* What is known of an image that need not be in a store: given, nacre_image_free(). Sizes of content are UINT64_MAX. */
 int nc_image_compose(const struct nc_image_in *in, struct nacre_image **ret, struct nacre_error *err);
+/* An index that is kept whole (whole.c): what it names beside images lies in the store as it came. */
+struct nc_blob_ref {
+	struct nc_digest digest;
+	uint64_t size;
+};
+/* 1 when a blob is there, or in this ingest; it stays until the ingest ends. */
+int nc_ingest_has_blob(struct nc_ingest *ingest, const struct nc_digest *digest, struct nacre_error *err);
+/* One that is not: stream (taken) must be it. It goes again unless a list or a manifest of this ingest names it. */
+int nc_ingest_blob(struct nc_ingest *ingest, const struct nc_blob_ref *blob, struct nc_reader *stream,
+		   struct nacre_error *err);
+/* An image that is there or in this ingest keeps all these blobs as long as it is there itself: index names them. */
+int nc_ingest_whole(struct nc_ingest *ingest, const char *id, const struct nc_digest *index, const struct nc_blob_ref *blobs,
+		    size_t count, struct nacre_error *err);
 /* A name for a node that is there or in this ingest. manifest may be NULL. */
 int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
 		   struct nacre_error *err);
@@ -176,6 +190,9 @@ int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest,
 /* The exact bytes of a manifest or index that an image keeps. */
 int nc_store_manifest(struct nacre_store *store, const char *image, const struct nc_digest *digest, char **ret,
 		      size_t *ret_len, struct nacre_error *err);
+/* The exact bytes of a manifest or index that any image keeps, or that lies there as a blob. */
+int nc_store_document(struct nacre_store *store, const struct nc_digest *digest, char **ret, size_t *ret_len,
+		      struct nacre_error *err);
 /* The index that an image was chosen from, when it got this name. NACRE_E_NOTFOUND. */
 int nc_store_index(struct nacre_store *store, const char *name, struct nc_digest *ret, struct nacre_error *err);
 /* The ID and (when the name knows one, else alg 0) manifest digest that a reference means; what as in

@@ -249,6 +249,47 @@ int nc_blobs_out_document(struct nc_blobs_out *out, const void *bytes, size_t le
 	return code < 0 ? code : 0;
 }
 
+bool nc_blobs_out_has_blob(const struct nc_blobs_out *out, const struct nc_digest *digest)
+{
+	return is_written(out, digest);
+}
+
+static int blob_to_dir(struct nc_blobs_out *out, const struct nc_digest *digest, struct nc_reader *reader,
+		       struct nacre_error *err)
+{
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
+	struct nc_outfile file;
+	int code = nc_outfile_open(out->blobs, &file, err);
+	if (code < 0)
+		return code;
+	code = nc_writer_fd(file.fd, false, "a blob", &writer, err);
+	if (code >= 0)
+		code = nc_copy_stream(reader, writer, NULL, err);
+	if (code >= 0)
+		code = nc_writer_finish(writer, err);
+	if (code >= 0)
+		code = publish_blob(out, &file, digest, err);
+	nc_outfile_release(&file);
+	return code;
+}
+
+int nc_blobs_out_blob(struct nc_blobs_out *out, const struct nc_digest *digest, uint64_t size, struct nc_reader *blob,
+		      struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	char name[16 + NC_DIGEST_TEXT];
+	int code = nc_reader_verified(blob, digest, size, &reader, err);
+	if (code < 0)
+		return code;
+	if (digest->alg != NC_SHA256)
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "blobs are written by sha256 alone");
+	if (!out->archive)
+		return blob_to_dir(out, digest, reader, err);
+	archive_name(digest, name);
+	code = nc_archive_out_stream(out->archive, name, size, reader, err);
+	return code < 0 ? code : note_written(out, digest, err);
+}
+
 /* --- layers ----------------------------------------------------------------------------------------------------- */
 
 static int note_layer(struct nc_blobs_out *out, const struct nc_digest *diff_id, const struct nc_layer_file *done,

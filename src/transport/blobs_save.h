@@ -34,6 +34,12 @@ int nc_blobs_out_layer(struct nc_blobs_out *out, const struct nc_offer_layer *la
 		       struct nc_reader *blob, struct nc_descriptor *ret, struct nc_digest *ret_diff_id,
 		       struct nacre_error *err);
 
+/* Whether a blob has been written, of whatever kind. */
+bool nc_blobs_out_has_blob(const struct nc_blobs_out *out, const struct nc_digest *digest);
+/* Writes one as it comes; blob (taken) is verified. */
+int nc_blobs_out_blob(struct nc_blobs_out *out, const struct nc_digest *digest, uint64_t size, struct nc_reader *blob,
+		      struct nacre_error *err);
+
 /* What a file with a fixed name holds now; NACRE_E_NOTFOUND. given (free()). */
 int nc_blobs_out_current(struct nc_blobs_out *out, const char *name, char **ret, size_t *ret_len,
 			 struct nacre_error *err);

@@ -11,6 +11,7 @@
 #include "transport/flow.h"
 #include "transport/offer.h"
 #include "transport/outfile.h"
+#include "transport/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,56 @@ static int announce_images(const struct nc_copy *copy, struct nc_source *source,
 	return 0;
 }
 
+/* --- the rest of an index --------------------------------------------------------------------------------------- */
+
+static int open_rest(struct nc_source *source, const struct nc_whole_item *item, struct nc_reader **ret,
+		     struct nacre_error *err)
+{
+	return item->bytes ? nc_reader_memory(item->bytes, item->size, ret, err) : source->ops->blob(source, item, ret, err);
+}
+
+static int bring_rest(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
+		      const struct nc_whole_item *item, struct nacre_error *err)
+{
+	struct nacre_progress progress = copy->options->progress;
+	struct nc_reader *blob;
+	char id[NC_DIGEST_TEXT];
+	nc_digest_text(&item->digest, id);
+	if (sink->tells)
+		progress.event = NULL;
+	int code = open_rest(source, item, &blob, err);
+	if (code >= 0 && progress.event)
+		progress.event(progress.ctx, NACRE_EVENT_START, id, copy->what, 0, item->size);
+	if (code >= 0)
+		code = nc_reader_progress(blob, &progress, id, copy->what, item->size, &blob, err);
+	if (code >= 0)
+		code = sink->ops->rest(sink, item, blob, err);
+	if (code >= 0 && progress.event)
+		progress.event(progress.ctx, NACRE_EVENT_DONE, id, copy->what, item->size, item->size);
+	return code;
+}
+
+/* What the index names and no image has: attestations, artifacts, indexes. */
+static int copy_rest(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, struct nacre_error *err)
+{
+	const struct nc_whole *whole = source->whole;
+	char id[NC_DIGEST_TEXT];
+	int code = 0;
+	for (size_t i = 0; whole && i < whole->count && code >= 0; i++) {
+		const struct nc_whole_item *item = &whole->items[i];
+		if (item->kind == NC_WHOLE_IMAGE)
+			continue;
+		code = check_cancel(copy, err);
+		if (code >= 0)
+			code = sink->ops->has_rest(sink, item, err);
+		if (code == 0)
+			code = bring_rest(copy, source, sink, item, err);
+		if (code < 0)
+			return nc_wrap(err, code, "%s of %s", nc_digest_text(&item->digest, id), source->label);
+	}
+	return 0;
+}
+
 int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
 		   struct nacre_error *err)
 {
@@ -265,7 +316,7 @@ int nc_copy_images(const struct nc_copy *copy, struct nc_source *source, struct 
 	int code = count > 1 && sink->ops->expect ? announce_images(copy, source, sink, err) : 0;
 	for (size_t i = 0; i < count && code >= 0; i++)
 		code = copy_image(copy, source, sink, i, err);
-	return code < 0 ? code : 0;
+	return code < 0 ? code : copy_rest(copy, source, sink, err);
 }
 
 static int commit(struct nc_source *source, struct nc_sink *sink, struct nacre_error *err)
@@ -315,11 +366,11 @@ int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_co
 	return 0;
 }
 
-int nc_check_store_name(const struct nacre_copy_options *options, bool renames, struct nacre_error *err)
+int nc_check_store_name(const struct nacre_copy_options *options, struct nacre_error *err)
 {
-	if (!options->all_platforms || (!renames && !options->name))
+	if (!options->all_platforms || !options->name)
 		return 0;
-	return nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms take the names that they have");
+	return nc_fail(err, NACRE_E_INVALID, 0, "images of several platforms cannot all have one name");
 }
 
 int nc_source_wish_make(struct nacre_store *store, const struct nacre_copy_options *options,
@@ -378,11 +429,13 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 	struct nc_source_wish wish;
 	struct nc_outplace beside;
 	char rename[NC_REFERENCE_TEXT];
-	if (options->all_platforms && (from->transport != NC_GRAPH && from->transport != NC_REGISTRY))
-		return nc_fail(err, NACRE_E_INVALID, 0, "all platforms are taken from registries and the store alone");
+	if (options->all_platforms && (from->transport == NC_DOCKER_ARCHIVE || from->transport == NC_DIR))
+		return nc_fail(err, NACRE_E_INVALID, 0, "the source holds one platform alone");
+	if (options->all_platforms && from->transport == NC_GRAPH && to->transport == NC_GRAPH)
+		return nc_fail(err, NACRE_E_INVALID, 0, "all platforms are in the store already; nacre tag gives one more name");
 	if (options->all_platforms && (to->transport == NC_DOCKER_ARCHIVE || to->transport == NC_DIR))
 		return nc_fail(err, NACRE_E_INVALID, 0, "the destination holds one platform alone");
-	int code = to->transport == NC_GRAPH ? nc_check_store_name(options, *to->rest, err) : 0;
+	int code = to->transport == NC_GRAPH ? nc_check_store_name(options, err) : 0;
 	if (code < 0)
 		return code;
 	if (!store && (from->transport == NC_GRAPH || to->transport == NC_GRAPH))
@@ -396,6 +449,11 @@ static int copy_places(struct nacre_store *store, const struct nc_place *from, c
 		return code;
 	choose_spool(store, to, &beside);
 	wish.rest = from->rest;
+	/* the source names images after their platforms */
+	if (options->all_platforms && to->transport == NC_GRAPH && renames) {
+		wish.name = rename;
+		renames = false;
+	}
 	wish.resume = to->transport == NC_GRAPH;
 	wish.spool.dir = beside.dir;
 	code = open_sink(to, store, options, &sink, err);
@@ -439,6 +497,9 @@ static int load(const struct nc_errand *errand, const struct nacre_copy_options 
 	if (code < 0)
 		return code;
 	wish.all = true;
+	code = nc_check_store_name(options, err);
+	if (code < 0)
+		return code;
 	code = nc_source_detect(errand->from, &wish, &source, err);
 	return code < 0 ? code : nc_copy_into_store(&copy, source, errand->store, err);
 }

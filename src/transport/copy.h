@@ -31,7 +31,7 @@ int nc_errand_run(const struct nc_errand *errand, const struct nacre_copy_option
 		  struct nacre_copied **ret, struct nacre_error *err);
 
 /* NACRE_E_INVALID: images of several platforms are to have one name in the store. */
-int nc_check_store_name(const struct nacre_copy_options *options, bool renames, struct nacre_error *err);
+int nc_check_store_name(const struct nacre_copy_options *options, struct nacre_error *err);
 
 /* Options of any age, NULL too, as ours. NACRE_E_INVALID. */
 int nc_copy_options_take(const struct nacre_copy_options *given, struct nacre_copy_options *ret,

@@ -3,6 +3,7 @@
 #include "image/reference.h"
 #include "transport/offer.h"
 #include "transport/places.h"
+#include "transport/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct graph_source {
 	} *nodes;
 	size_t node_count;
 	/* all images of an index */
-	struct nc_manifest *index;	/* NULL: one image alone */
+	struct nc_whole *whole;		/* NULL: one image alone */
 	char *index_bytes;
 	size_t index_len;
 	char *name;
@@ -33,7 +34,7 @@ struct graph_source {
 static size_t graph_count(struct nc_source *source)
 {
 	const struct graph_source *self = (struct graph_source *)source;
-	return self->index ? self->index->item_count : 1;
+	return self->whole ? self->whole->image_count : 1;
 }
 
 static int graph_layer(struct nc_source *source, size_t layer, struct nc_reader **ret, uint64_t *ret_size,
@@ -54,7 +55,7 @@ static void graph_close(struct nc_source *source)
 	free(self->nodes);
 	free(self->layers);
 	nacre_image_free(self->image);
-	nc_manifest_free(self->index);
+	nc_whole_free(self->whole);
 	free(self->index_bytes);
 	free(self->name);
 	free(self);
@@ -237,19 +238,20 @@ static int read_name(struct graph_source *self, const char *text, struct nacre_e
 
 /* --- all images of an index ------------------------------------------------------------------------------------- */
 
-static int offer_index(struct graph_source *self, struct nacre_error *err)
+static int offer_index(struct graph_source *self, size_t i, struct nacre_error *err)
 {
 	struct nc_offer_box *box = &self->box;
+	const char *names[] = { self->name, NULL };
 	box->index = nc_memdup(self->index_bytes, self->index_len);
 	box->offer.index = box->index;
 	box->offer.index_len = self->index_len;
-	box->offer.whole = true;
-	return box->index ? nc_offer_box_name(box, self->name, err) : nc_nomem(err);
+	return box->index ? nc_whole_offer(self->whole, i, names, box, err) : nc_nomem(err);
 }
 
 /* The image of an item, which must be there as the index has it. */
-static int read_item(struct graph_source *self, const struct nc_descriptor *item, struct nacre_error *err)
+static int read_item(struct graph_source *self, size_t i, struct nacre_error *err)
 {
+	const struct nc_whole_item *item = nc_whole_image(self->whole, i);
 	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
 	nc_offer_box_release(&self->box);
 	free(NC_GIVE(self->layers));
@@ -266,15 +268,48 @@ static int read_item(struct graph_source *self, const struct nc_descriptor *item
 	if (code >= 0 && !self->box.offer.manifest)
 		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "the blobs of image %.12s were not kept: it cannot go out as the index has it",
 			       id);
-	return code < 0 ? code : offer_index(self, err);
+	return code < 0 ? code : offer_index(self, i, err);
 }
 
 static int graph_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
 {
 	struct graph_source *self = (struct graph_source *)source;
-	int code = self->index ? read_item(self, &self->index->items[i], err) : 0;
+	int code = self->whole ? read_item(self, i, err) : 0;
 	if (code >= 0)
 		*ret = &self->box.offer;
+	return code;
+}
+
+static int graph_blob(struct nc_source *source, const struct nc_whole_item *item, struct nc_reader **ret,
+		      struct nacre_error *err)
+{
+	return nc_store_blob(((struct graph_source *)source)->store, &item->digest, ret, NULL, err);
+}
+
+static int read_named(void *ctx, const struct nc_descriptor *item, char **ret, size_t *ret_len, struct nacre_error *err)
+{
+	struct graph_source *self = ctx;
+	char text[NC_DIGEST_TEXT];
+	int code = nc_store_document(self->store, &item->digest, ret, ret_len, err);
+	if (code == NACRE_E_NOTFOUND)
+		return nc_fail(err, code, 0, "the store has not all that the index of '%s' names: no manifest %s", self->name,
+			       nc_digest_text(&item->digest, text));
+	if (code >= 0 && *ret_len != item->size) {
+		free(NC_GIVE(*ret));
+		code = nc_fail(err, NACRE_E_BADDATA, 0, "it has %zu bytes, and %llu by the index", *ret_len,
+			       (unsigned long long)item->size);
+	}
+	return code;
+}
+
+static int read_whole(struct graph_source *self, const struct nc_source_wish *wish, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
+	const struct nc_whole_reader reader = { read_named, self };
+	int code = nc_manifest_parse(self->index_bytes, self->index_len, NULL, &index, err);
+	if (code >= 0)
+		code = nc_whole_open(index, &wish->platform, &reader, &self->whole, err);
+	self->base.whole = self->whole;
 	return code;
 }
 
@@ -290,19 +325,16 @@ static int read_index(struct graph_source *self, const struct nc_source_wish *wi
 		code = nc_store_index(self->store, wish->rest, &digest, err);
 	if (code >= 0)
 		code = nc_store_manifest(self->store, id, &digest, &self->index_bytes, &self->index_len, err);
-	if (code >= 0)
-		code = nc_manifest_parse(self->index_bytes, self->index_len, NULL, &self->index, err);
 	if (code < 0)
 		return code;
-	self->base.whole = true;
 	self->name = nc_strdup(nc_reference_full(&reference, full));
-	return self->name ? 0 : nc_nomem(err);
+	return self->name ? read_whole(self, wish, err) : nc_nomem(err);
 }
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static const struct nc_source_ops graph_ops = {
-	.count = graph_count, .image = graph_image, .layer = graph_layer, .learned = graph_learned,
+	.count = graph_count, .image = graph_image, .layer = graph_layer, .learned = graph_learned, .blob = graph_blob,
 	.close = graph_close,
 };
 

@@ -8,6 +8,7 @@
 #include "transport/image_save.h"
 #include "transport/offer.h"
 #include "transport/places.h"
+#include "transport/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,11 @@ struct graph_sink {
 	struct nc_room room;		/* of layers that are not there */
 	struct nc_map *seen;		/* IDs in expected */
 	struct nc_map *kept;		/* v1 IDs that this copy brought or compared */
+	/* of an index that is kept whole */
+	char main[NC_HEX_ID];		/* the image that has its name; "" */
+	struct nc_digest index;
+	struct nc_blob_ref *rest;	/* what no image has of it */
+	size_t rest_count, rest_room;
 	/* the image in hand */
 	const struct nc_offer *offer;
 	struct nc_digest *chain;	/* of its first known layers */
@@ -162,6 +168,15 @@ static bool is_passed_over(const struct graph_sink *self, const char *id)
 	return self->mend_only && nacre_node_get(self->store, id, &node, NULL) == NACRE_E_NOTFOUND;
 }
 
+/* 1 when the layer can go out again as it is: of an index that is kept whole, every image must. */
+static int has_blob(struct graph_sink *self, const struct nc_offer_layer *layer, struct nacre_error *err)
+{
+	if (!self->offer->whole || !self->keep_blobs || self->mend_only || nc_digest_equal(&layer->blob, &layer->diff_id))
+		return 1;
+	int code = nc_store_has_blob(self->store, &layer->blob, err);
+	return code ? code : nc_ingest_has_blob(self->ingest, &layer->blob, err);
+}
+
 static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err)
 {
 	struct graph_sink *self = (struct graph_sink *)sink;
@@ -175,7 +190,8 @@ static int graph_has(struct nc_sink *sink, size_t layer, struct nacre_error *err
 	if (code < 0 || layer >= self->known)
 		return code;
 	node_id(self, layer, id);
-	return is_passed_over(self, id) ? 1 : nc_ingest_has(self->ingest, id, err);
+	code = is_passed_over(self, id) ? 1 : nc_ingest_has(self->ingest, id, err);
+	return code <= 0 ? code : has_blob(self, &self->offer->layers[layer], err);
 }
 
 static int bring(struct graph_sink *self, size_t i, struct nc_reader *blob, struct nc_digest *ret_diff_id,
@@ -281,12 +297,45 @@ static int graph_end(struct nc_sink *sink, const char *const *names, struct nacr
 		code = nc_digest_from_hex_id(id, &config, err);
 	if (code >= 0 && offer->manifest)
 		code = nc_digest_of(offer->manifest, offer->manifest_len, &manifest, err);
+	if (code >= 0 && offer->main && !self->mend_only) {
+		memcpy(self->main, id, sizeof id);
+		code = nc_digest_of(offer->index, offer->index_len, &self->index, err);
+	}
 	return code < 0 ? code : nc_copied_image_set(ret, &config, offer->manifest ? &manifest : NULL, err);
+}
+
+/* --- what no image has of an index ------------------------------------------------------------------------------ */
+
+static int graph_has_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nacre_error *err)
+{
+	struct graph_sink *self = (struct graph_sink *)sink;
+	if (!self->keep_blobs || !*self->main)
+		return 1;
+	if (self->rest_count == self->rest_room) {
+		size_t room = self->rest_room ? 2 * self->rest_room : 16;
+		struct nc_blob_ref *rest = nc_realloc_array(self->rest, room, sizeof *rest);
+		if (!rest)
+			return nc_nomem(err);
+		self->rest = rest;
+		self->rest_room = room;
+	}
+	self->rest[self->rest_count++] = (struct nc_blob_ref){ item->digest, item->size };
+	return nc_ingest_has_blob(self->ingest, &item->digest, err);
+}
+
+static int graph_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nc_reader *blob,
+		      struct nacre_error *err)
+{
+	return nc_ingest_blob(((struct graph_sink *)sink)->ingest, &(struct nc_blob_ref){ item->digest, item->size }, blob,
+			      err);
 }
 
 static int graph_commit(struct nc_sink *sink, struct nacre_error *err)
 {
-	return nc_ingest_commit(((struct graph_sink *)sink)->ingest, err);
+	struct graph_sink *self = (struct graph_sink *)sink;
+	int code = self->rest_count ? nc_ingest_whole(self->ingest, self->main, &self->index, self->rest, self->rest_count, err)
+				    : 0;
+	return code < 0 ? code : nc_ingest_commit(self->ingest, err);
 }
 
 static void graph_close(struct nc_sink *sink)
@@ -297,12 +346,13 @@ static void graph_close(struct nc_sink *sink)
 	nc_map_free(self->kept);
 	free(self->expected);
 	free(self->chain);
+	free(self->rest);
 	free(self);
 }
 
 static const struct nc_sink_ops graph_ops = {
 	.expect = graph_expect, .begin = graph_begin, .has = graph_has, .layer = graph_layer, .end = graph_end,
-	.commit = graph_commit, .close = graph_close,
+	.has_rest = graph_has_rest, .rest = graph_rest, .commit = graph_commit, .close = graph_close,
 };
 
 int nc_graph_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err)

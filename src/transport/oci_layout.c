@@ -81,16 +81,6 @@ static bool is_attestation(const struct nc_descriptor *item)
 	       !strcmp(item->platform.architecture, "unknown");
 }
 
-static bool is_document(const struct nc_descriptor *item)
-{
-	static const char *const types[] = { "", NC_MEDIA_OCI_MANIFEST, NC_MEDIA_OCI_INDEX, NC_MEDIA_DOCKER_MANIFEST,
-					     NC_MEDIA_DOCKER_LIST };
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (!strcmp(item->media_type, types[i]))
-			return true;
-	return false;
-}
-
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
 /* The full name that a descriptor's annotations give, "" when they give none: a tag alone says nothing of what it
@@ -253,7 +243,7 @@ static bool takes_part(const struct nc_descriptor *item, size_t position, const 
 		return position == wished;
 	if (*wish->tag)
 		return is_wished(item, wish->tag);
-	return is_document(item) && !is_attestation(item);
+	return nc_is_document(item->media_type) && !is_attestation(item);
 }
 
 struct ordered {
@@ -319,14 +309,70 @@ static int walk_groups(struct walk *walk, const struct ordered *picked, size_t c
 	return 0;
 }
 
-int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
-		   struct nacre_error *err)
+/* --- a whole index ---------------------------------------------------------------------------------------------- */
+
+static int read_named(void *ctx, const struct nc_descriptor *item, char **ret, size_t *ret_len, struct nacre_error *err)
+{
+	*ret_len = item->size;
+	return nc_blobs_document(ctx, &item->digest, item->size, "manifest", ret, err);
+}
+
+static int name_all(const struct ordered *picked, size_t count, const char *name, struct nc_names *names,
+		    struct nacre_error *err)
+{
+	char own[NC_REFERENCE_TEXT];
+	int code = name ? nc_names_add(names, name, err) : 0;
+	for (size_t i = 0; code >= 0 && !name && i < count; i++) {
+		name_of(&picked[i].item, own);
+		code = *own ? nc_names_add(names, own, err) : 0;
+	}
+	return code;
+}
+
+static int add_whole(struct walk *walk, const struct nc_whole *whole, const struct ordered *picked, size_t count,
+		     struct nacre_error *err)
+{
+	int code = 0;
+	for (size_t i = 0; code >= 0 && i < whole->image_count; i++) {
+		const struct nc_whole_item *item = nc_whole_image(whole, i);
+		const struct nc_descriptor manifest = { .media_type = item->media_type, .digest = item->digest,
+							.size = item->size };
+		struct nc_layout_image *image;
+		code = make_image(walk, &manifest, &picked->item, &image, err);
+		if (code >= 0)
+			code = name_all(picked, count, walk->wish->name, &image->names, err);
+	}
+	return code;
+}
+
+/* picked: the one index, by all its names. */
+static int walk_whole(struct walk *walk, const struct ordered *picked, size_t count, struct nc_whole **ret,
+		      struct nacre_error *err)
+{
+	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
+	const struct nc_whole_reader reader = { read_named, (void *)walk->blobs };
+	for (size_t i = 1; i < count; i++)
+		if (!nc_digest_equal(&picked[i].item.digest, &picked->item.digest))
+			return nc_fail(err, NACRE_E_AMBIGUOUS, 0, "index.json names several images or indexes; say which one by name");
+	int code = read_item(walk->blobs, &picked->item, &index, err);
+	if (code < 0 || index->kind == NC_DOC_MANIFEST)
+		return code < 0 ? code : walk_groups(walk, picked, count, err);
+	code = nc_whole_open(index, &walk->wish->platform, &reader, ret, err);
+	return code < 0 ? code : add_whole(walk, *ret, picked, count, err);
+}
+
+/* --- the doors -------------------------------------------------------------------------------------------------- */
+
+/* ret_whole: NULL when one image out of each index is wanted. */
+static int read_layout(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
+		       struct nc_whole **ret_whole, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *index = NULL;
 	int code = nc_layout_index(blobs, &index, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(nc_layout_auto) struct nc_layout *layout = nc_zalloc(sizeof *layout);
+	NC_CLEANUP(nc_whole_auto) struct nc_whole *whole = NULL;
 	NC_CLEANUP(nc_map_auto) struct nc_map *by_digest = nc_map_new();
 	NC_AUTO_FREE struct ordered *picked = nc_realloc_array(NULL, index->item_count, sizeof *picked);
 	if (!layout || !by_digest || !picked)
@@ -335,7 +381,8 @@ int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wi
 	size_t count = 0;
 	code = pick(index, wish, picked, &count, err);
 	if (code >= 0)
-		code = walk_groups(&walk, picked, count, err);
+		code = !ret_whole || !count ? walk_groups(&walk, picked, count, err)
+					    : walk_whole(&walk, picked, count, &whole, err);
 	if (code < 0)
 		return code;
 	if (!layout->count && walk.refused.code)
@@ -345,7 +392,21 @@ int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wi
 	if (!layout->count)
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no image in index.json");
 	*ret = NC_GIVE(layout);
+	if (ret_whole)
+		*ret_whole = NC_GIVE(whole);
 	return 0;
+}
+
+int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
+		   struct nacre_error *err)
+{
+	return read_layout(blobs, wish, ret, NULL, err);
+}
+
+int nc_layout_read_whole(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
+			 struct nc_whole **ret_whole, struct nacre_error *err)
+{
+	return read_layout(blobs, wish, ret, ret_whole, err);
 }
 
 void nc_layout_free(struct nc_layout *layout)
@@ -414,7 +475,7 @@ int nc_layout_each(const struct nc_blobs *blobs, const struct nc_manifest *index
 	int code = enter(&descent, index, NULL, err);
 	while (code == 0 && (item = next_item(&descent))) {
 		struct nc_manifest *document;
-		code = is_document(item) && !is_attestation(item) ? nc_blobs_has(blobs, &item->digest, err) : 0;
+		code = nc_is_document(item->media_type) && !is_attestation(item) ? nc_blobs_has(blobs, &item->digest, err) : 0;
 		if (code <= 0)
 			continue;
 		code = ++documents > DOCUMENTS_MAX ? nc_fail(err, NACRE_E_LIMIT, 0, "more than %d manifests", DOCUMENTS_MAX)

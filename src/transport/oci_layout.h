@@ -12,9 +12,7 @@
 #include "image/manifest.h"
 #include "transport/blobs.h"
 #include "transport/offer.h"
-
-/* Indexes in indexes. */
-#define NC_INDEX_DEPTH 8
+#include "transport/whole.h"
 
 struct nc_layout_image {
 	struct nc_digest manifest;
@@ -33,11 +31,16 @@ struct nc_layout {
 struct nc_layout_wish {
 	const char *tag;		/* org.opencontainers.image.ref.name, a full name, or @position; "": all */
 	struct nc_platform platform;	/* where there is a choice */
+	const char *name;		/* of a whole index: what it is called instead of the name that it has; NULL */
 };
 
 /* Artifacts, attestations and what is no image are passed over unless the wish names them. */
 int nc_layout_read(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
 		   struct nacre_error *err);
+/* All images of one index, with what else it names. Names are those of the index. ret_whole is NULL when there is but a
+ * manifest where the index should be, and ret that image alone. */
+int nc_layout_read_whole(const struct nc_blobs *blobs, const struct nc_layout_wish *wish, struct nc_layout **ret,
+			 struct nc_whole **ret_whole, struct nacre_error *err);
 void nc_layout_free(struct nc_layout *layout);
 NC_DEFINE_CLEANUP(nc_layout_auto, struct nc_layout *, nc_layout_free)
 

@@ -9,6 +9,7 @@ struct oci_source {
 	struct nc_archive *archive;	/* NULL: a directory */
 	struct nc_blobs *blobs;
 	struct nc_layout *layout;
+	struct nc_whole *whole;		/* all images of an index are meant; else NULL */
 	struct nc_platform platform;
 	bool platform_asked;
 	struct nc_offer_box box;
@@ -70,7 +71,9 @@ static int oci_image(struct nc_source *source, size_t i, const struct nc_offer *
 		code = read_index(self, image, err);
 	if (code >= 0 && self->platform_asked)
 		code = nc_platform_check(self->box.parsed, &self->platform, err);
-	for (size_t n = 0; n < image->names.count && code >= 0; n++)
+	if (code >= 0 && self->whole)
+		code = nc_whole_offer(self->whole, i, nc_names_list(&image->names), &self->box, err);
+	for (size_t n = 0; !self->whole && n < image->names.count && code >= 0; n++)
 		code = nc_offer_box_name(&self->box, image->names.list[n], err);
 	if (code < 0)
 		return code;
@@ -87,18 +90,25 @@ static int oci_layer(struct nc_source *source, size_t layer, struct nc_reader **
 	return nc_blobs_open(self->blobs, &wanted->blob, wanted->blob_size, ret, err);
 }
 
+static int oci_blob(struct nc_source *source, const struct nc_whole_item *item, struct nc_reader **ret,
+		    struct nacre_error *err)
+{
+	return nc_blobs_open(((struct oci_source *)source)->blobs, &item->digest, item->size, ret, err);
+}
+
 static void oci_close(struct nc_source *source)
 {
 	struct oci_source *self = (struct oci_source *)source;
 	nc_offer_box_release(&self->box);
 	nc_layout_free(self->layout);
+	nc_whole_free(self->whole);
 	nc_blobs_free(self->blobs);
 	nc_archive_free(self->archive);
 	free(self);
 }
 
 static const struct nc_source_ops oci_ops = {
-	.count = oci_count, .image = oci_image, .layer = oci_layer, .close = oci_close,
+	.count = oci_count, .image = oci_image, .layer = oci_layer, .blob = oci_blob, .close = oci_close,
 };
 
 int nc_oci_load_open(struct nc_archive *archive, struct nc_blobs *blobs, const struct nc_source_wish *wish,
@@ -116,9 +126,11 @@ int nc_oci_load_open(struct nc_archive *archive, struct nc_blobs *blobs, const s
 	self->platform = wish->platform;
 	self->platform_asked = wish->platform_asked;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
-	struct nc_layout_wish layout_wish = { .tag = wish->rest, .platform = wish->platform };
-	int code = nc_layout_read(blobs, &layout_wish, &self->layout, err);
-	if (code >= 0)
+	struct nc_layout_wish layout_wish = { .tag = wish->rest, .platform = wish->platform, .name = wish->name };
+	int code = wish->all_platforms ? nc_layout_read_whole(blobs, &layout_wish, &self->layout, &self->whole, err)
+				       : nc_layout_read(blobs, &layout_wish, &self->layout, err);
+	self->base.whole = self->whole;
+	if (code >= 0 && !self->whole)
 		code = nc_one_alone(self->layout->count, wish, err);
 	if (code < 0)
 		return code;

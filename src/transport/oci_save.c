@@ -6,6 +6,7 @@
 #include "image/reference.h"
 #include "transport/image_save.h"
 #include "transport/places.h"
+#include "transport/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,20 @@ static int write_whole(struct oci_sink *self, struct nc_manifest **ret, struct n
 	return code < 0 ? code : nc_blobs_out_document(self->blobs, offer->index, offer->index_len, ret_digest, err);
 }
 
+/* For index.json: once for each name, or once without. */
+static int describe_all(struct oci_sink *self, const char *media_type, const struct nc_digest *digest, size_t len,
+			const char *const *names, struct nacre_error *err)
+{
+	int code = *self->tag || !*names ? describe(self, media_type, digest, len, self->tag, "", err) : 0;
+	for (; code >= 0 && !*self->tag && *names; names++) {
+		struct nc_reference reference;
+		code = nc_reference_parse(*names, &reference, err);
+		if (code >= 0)
+			code = describe(self, media_type, digest, len, reference.tag, *names, err);
+	}
+	return code;
+}
+
 static int oci_end(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
 		   struct nacre_error *err)
 {
@@ -141,21 +156,26 @@ static int oci_end(struct nc_sink *sink, const char *const *names, struct nacre_
 	if (code >= 0)
 		code = nc_blobs_out_document(self->blobs, manifest, len, &digest, err);
 	struct nc_digest shown = digest;
-	if (code >= 0 && self->image.offer->whole)
+	const struct nc_offer *offer = self->image.offer;
+	if (code >= 0 && offer->main)
 		code = write_whole(self, &index, &shown, err);
 	if (index) {
 		media_type = index->media_type;
-		len = self->image.offer->index_len;
+		len = offer->index_len;
 	}
-	if (code >= 0 && (*self->tag || !*names))
-		code = describe(self, media_type, &shown, len, self->tag, "", err);
-	for (; code >= 0 && !*self->tag && *names; names++) {
-		struct nc_reference reference;
-		code = nc_reference_parse(*names, &reference, err);
-		if (code >= 0)
-			code = describe(self, media_type, &shown, len, reference.tag, *names, err);
-	}
+	if (code >= 0 && (offer->main || !offer->whole))
+		code = describe_all(self, media_type, &shown, len, names, err);
 	return code < 0 ? code : nc_copied_image_set(ret, &config, &digest, err);
+}
+
+static int oci_has_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nacre_error *err)
+{
+	return nc_blobs_out_has_blob(((struct oci_sink *)sink)->blobs, &item->digest);
+}
+
+static int oci_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nc_reader *blob, struct nacre_error *err)
+{
+	return nc_blobs_out_blob(((struct oci_sink *)sink)->blobs, &item->digest, item->size, blob, err);
 }
 
 /* The index that is there, or a new one. */
@@ -235,8 +255,8 @@ static void oci_close(struct nc_sink *sink)
 }
 
 static const struct nc_sink_ops oci_ops = {
-	.begin = oci_begin, .has = oci_has, .layer = oci_layer, .end = oci_end, .commit = oci_commit,
-	.close = oci_close,
+	.begin = oci_begin, .has = oci_has, .layer = oci_layer, .end = oci_end, .has_rest = oci_has_rest,
+	.rest = oci_rest, .commit = oci_commit, .close = oci_close,
 };
 
 int nc_oci_save_open(const char *path, bool archive, const struct nc_sink_wish *wish, struct nc_sink **ret,

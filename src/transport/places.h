@@ -19,7 +19,8 @@ struct nc_source_wish {
 	bool plain;			/* the sink likes plain tars better */
 	const struct nacre_progress *progress;
 	const struct nacre_registry_options *registry;	/* may be NULL */
-	bool all_platforms;		/* registries, graph: all images of an index, with it */
+	bool all_platforms;		/* registries, layouts, graph: all images of an index, with it and what else it names */
+	const char *name;		/* then: what it is called instead of the name that it has; NULL */
 	bool resume;			/* what comes is kept in the store until all of it has arrived there */
 };
 

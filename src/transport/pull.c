@@ -9,7 +9,7 @@ static int pull(const struct nc_errand *errand, const struct nacre_copy_options 
 	struct nc_source_wish wish;
 	int code = nc_source_wish_make(errand->store, options, &wish, err);
 	if (code >= 0)
-		code = nc_check_store_name(options, false, err);
+		code = nc_check_store_name(options, err);
 	if (code < 0)
 		return code;
 	wish.rest = errand->from;

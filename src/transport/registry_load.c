@@ -6,6 +6,7 @@
 #include "transport/places.h"
 #include "transport/remote_inner.h"
 #include "transport/resume.h"
+#include "transport/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ struct registry_source {
 	struct nc_descriptor *images;	/* manifests to copy; strings belong to an index */
 	struct nc_manifest **indexes;	/* on the way down */
 	size_t image_count, index_count;
-	size_t main;			/* of all images of an index, the one that has the name */
+	struct nc_whole *whole;		/* all images of the index are meant; else NULL */
+	char *name;			/* what that is called instead of reference; NULL */
 	struct nc_offer_box box;
 	bool resume;
 	struct nc_fetches *fetches;	/* layers to come; NULL: none was expected */
@@ -41,10 +43,7 @@ struct registry_source {
 
 static int stored_manifest(struct registry_source *self, const struct nc_digest *digest, char **ret, size_t *ret_len)
 {
-	char text[NC_DIGEST_TEXT], id[NC_HEX_ID];
-	if (!self->store || nc_store_resolve(self->store, nc_digest_text(digest, text), id, NULL, NULL) < 0)
-		return 0;
-	return nc_store_manifest(self->store, id, digest, ret, ret_len, NULL) >= 0;
+	return self->store && nc_store_document(self->store, digest, ret, ret_len, NULL) >= 0;
 }
 
 static bool ends_all(int code)
@@ -148,32 +147,17 @@ static size_t registry_count(struct nc_source *source)
 	return ((struct registry_source *)source)->image_count;
 }
 
-/* "1-linux-arm64-v8": the tag of what is not the image that the name means here. */
-static int platform_tag(const struct registry_source *self, struct nc_reference *ret, struct nacre_error *err)
-{
-	const struct nc_config *config = self->box.parsed;
-	char tag[sizeof ret->tag];
-	int len = snprintf(tag, sizeof tag, "%s-%s-%s%s%s", self->reference.tag, config->os, config->architecture,
-			   *config->variant ? "-" : "", config->variant);
-	*ret = self->reference;
-	if (len < 0 || (size_t)len >= sizeof tag || !nc_tag_valid(tag))
-		return nc_fail(err, NACRE_E_LIMIT, 0, "the image for %.60s/%.60s cannot be named after its platform",
-			       config->os, config->architecture);
-	memcpy(ret->tag, tag, sizeof tag);
-	return 0;
-}
-
 static int take_names(struct registry_source *self, size_t i, struct nacre_error *err)
 {
 	char full[NC_REFERENCE_TEXT];
-	struct nc_reference named;
-	if (*self->reference.digest || !*self->reference.tag)
-		return 0;
-	if (self->base.whole && i != self->main) {
-		int code = platform_tag(self, &named, err);
-		return code < 0 ? code : nc_offer_box_name(&self->box, nc_reference_full(&named, full), err);
-	}
-	return nc_offer_box_name(&self->box, nc_reference_full(&self->reference, full), err);
+	const char *names[] = { NULL, NULL };
+	if (!*self->reference.digest && *self->reference.tag)
+		names[0] = nc_reference_full(&self->reference, full);
+	if (self->name)
+		names[0] = self->name;
+	if (self->whole)
+		return nc_whole_offer(self->whole, i, names, &self->box, err);
+	return *names ? nc_offer_box_name(&self->box, *names, err) : 0;
 }
 
 static int take_index(struct registry_source *self, struct nacre_error *err)
@@ -183,7 +167,6 @@ static int take_index(struct registry_source *self, struct nacre_error *err)
 	self->box.index = nc_memdup(self->top.bytes, self->top.len);
 	self->box.offer.index = self->box.index;
 	self->box.offer.index_len = self->top.len;
-	self->box.offer.whole = self->base.whole;
 	return self->box.index ? 0 : nc_nomem(err);
 }
 
@@ -352,6 +335,8 @@ static void registry_close(struct nc_source *source)
 		nc_manifest_free(self->indexes[i]);
 	free(self->indexes);
 	free(self->images);
+	nc_whole_free(self->whole);
+	free(self->name);
 	nc_schema1_free(self->schema1);
 	nc_remote_document_release(&self->top);
 	close_remotes(self);
@@ -383,50 +368,29 @@ static int keep_index(struct registry_source *self, struct nc_manifest *index, s
 	return 0;
 }
 
-static bool is_index(const struct nc_descriptor *item)
+static int read_named(void *ctx, const struct nc_descriptor *item, char **ret, size_t *ret_len, struct nacre_error *err)
 {
-	return !strcmp(item->media_type, NC_MEDIA_OCI_INDEX) || !strcmp(item->media_type, NC_MEDIA_DOCKER_LIST);
+	return read_document(ctx, item, ret, ret_len, err);
 }
 
-/* 1 when it is an image; what belongs to one, such as an attestation, is left out. */
-static int is_image(struct registry_source *self, const struct nc_descriptor *item, struct nacre_error *err)
-{
-	NC_AUTO_FREE char *bytes = NULL;
-	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
-	size_t len;
-	if (is_index(item))
-		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "an index in an index cannot be kept whole");
-	int code = read_document(self, item, &bytes, &len, err);
-	if (code >= 0)
-		code = nc_manifest_parse(bytes, len, item->media_type, &manifest, err);
-	if (code < 0)
-		return code;
-	bool known = !item->has_platform || strcmp(item->platform.os, "unknown");
-	return known && nc_manifest_check_image(manifest, NULL) >= 0;
-}
-
-/* All of them; the name is for the platform's, or else for the first. */
+/* All of them, with what else the index names. */
 static int choose_all(struct registry_source *self, struct nacre_error *err)
 {
-	const struct nc_manifest *index = self->index;
-	int wanted = nc_index_choose(index, &self->platform, NULL), code = 0;
-	for (size_t i = 0; i < index->item_count && code >= 0; i++) {
-		char text[NC_DIGEST_TEXT + 80], digest[NC_DIGEST_TEXT];
-		code = is_image(self, &index->items[i], err);
-		if (code > 0 && (size_t)wanted == i)
-			self->main = self->image_count;
-		if (code > 0)
-			code = add_image(self, &index->items[i], err);
-		else if (code == 0) {
-			snprintf(text, sizeof text, "%.19s is no image and is left out: the index cannot go out again whole",
-				 nc_digest_text(&index->items[i].digest, digest));
-			nc_remote_note(self->remotes.list[self->remotes.first], text);
-		}
+	const struct nc_whole_reader reader = { read_named, self };
+	int code = nc_whole_open(self->index, &self->platform, &reader, &self->whole, err);
+	self->base.whole = self->whole;
+	for (size_t i = 0; code >= 0 && i < self->whole->image_count; i++) {
+		const struct nc_whole_item *item = nc_whole_image(self->whole, i);
+		code = add_image(self, &(struct nc_descriptor){ .media_type = item->media_type, .digest = item->digest,
+								.size = item->size }, err);
 	}
-	if (code >= 0 && !self->image_count)
-		code = nc_fail(err, NACRE_E_NOTFOUND, 0, "the index names no image");
-	self->base.whole = true;
 	return code < 0 ? code : 0;
+}
+
+static int registry_blob(struct nc_source *source, const struct nc_whole_item *item, struct nc_reader **ret,
+			 struct nacre_error *err)
+{
+	return nc_remote_blob(&((struct registry_source *)source)->remotes, &item->digest, item->size, 0, ret, err);
 }
 
 /* The one for the platform, through indexes in indexes. */
@@ -441,7 +405,7 @@ static int choose_image(struct registry_source *self, struct nacre_error *err)
 		if (code < 0)
 			return code;
 		const struct nc_descriptor *item = &index->items[code];
-		if (!is_index(item))
+		if (!nc_is_index(item->media_type))
 			return add_image(self, item, err);
 		code = read_document(self, item, &bytes, &len, err);
 		if (code >= 0)
@@ -540,8 +504,8 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 {
 	static const struct nc_source_ops ops = {
 		.count = registry_count, .image = registry_image, .layer = registry_layer, .learned = registry_learned,
-		.turn = registry_turn, .expect = registry_expect, .blame = registry_blame, .arrived = registry_arrived,
-		.close = registry_close,
+		.turn = registry_turn, .expect = registry_expect, .blame = registry_blame, .blob = registry_blob,
+		.arrived = registry_arrived, .close = registry_close,
 	};
 	if (!*wish->rest)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");
@@ -556,6 +520,8 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 	self->platform = wish->platform;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	nc_offer_box_release(&self->box);
+	if (wish->name && !(self->name = nc_strdup(wish->name)))
+		return nc_nomem(err);
 	int code = nc_registry_conf_open(wish->registry, &self->conf, err);
 	if (code >= 0)
 		code = find_candidate(self, wish, err);

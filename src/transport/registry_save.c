@@ -11,6 +11,7 @@
 #include "transport/offer.h"
 #include "transport/places.h"
 #include "transport/remote.h"
+#include "transport/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,19 @@ static int take_tags(const struct registry_sink *self, const char *const *names,
 	return code;
 }
 
+static struct pending *add_pending(struct registry_sink *self, struct nacre_error *err)
+{
+	struct pending *pending = nc_realloc_array(self->pending, self->pending_count + 1, sizeof *pending);
+	if (!pending) {
+		nc_nomem(err);
+		return NULL;
+	}
+	self->pending = pending;
+	pending = &self->pending[self->pending_count++];
+	*pending = (struct pending){ 0 };
+	return pending;
+}
+
 /* The index goes after its images, and has the tags; they have their digests. */
 static int end_whole(struct registry_sink *self, struct pending *image, const char *const *names,
 		     struct nacre_error *err)
@@ -350,11 +364,11 @@ static int end_whole(struct registry_sink *self, struct pending *image, const ch
 	struct pending *whole = &self->whole;
 	char text[NC_DIGEST_TEXT];
 	int code = nc_names_add(&image->tags, nc_digest_text(&image->digest, text), err);
+	if (code >= 0 && self->image.offer->main)
+		code = take_tags(self, names, &whole->tags, err);
 	if (code < 0 || whole->bytes)
 		return code;
 	code = nc_image_out_index(&self->image, &index, &whole->digest, err);
-	if (code >= 0)
-		code = take_tags(self, names, &whole->tags, err);
 	if (code < 0)
 		return code;
 	whole->len = self->image.offer->index_len;
@@ -369,12 +383,10 @@ static int registry_end(struct nc_sink *sink, const char *const *names, struct n
 	struct registry_sink *self = (struct registry_sink *)sink;
 	struct nc_digest config;
 	const char *media_type;
-	struct pending *pending = nc_realloc_array(self->pending, self->pending_count + 1, sizeof *pending);
+	struct pending *pending = add_pending(self, err);
 	if (!pending)
-		return nc_nomem(err);
-	self->pending = pending;
-	pending = &self->pending[self->pending_count++];
-	*pending = (struct pending){ .there = self->current };
+		return NACRE_E_NOMEM;
+	pending->there = self->current;
 	bool whole = self->image.offer->whole;
 	int code = whole ? 0 : take_tags(self, names, &pending->tags, err);
 	if (code >= 0)
@@ -386,6 +398,55 @@ static int registry_end(struct nc_sink *sink, const char *const *names, struct n
 	if (code >= 0 && whole)
 		code = end_whole(self, pending, names, err);
 	return code < 0 ? code : nc_copied_image_set(ret, &config, &pending->digest, err);
+}
+
+/* --- what no image has of an index ------------------------------------------------------------------------------ */
+
+static int registry_has_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nacre_error *err)
+{
+	struct registry_sink *self = (struct registry_sink *)sink;
+	char text[NC_DIGEST_TEXT];
+	return item->kind == NC_WHOLE_BLOB ? is_there(self, &item->digest, item->size, err)
+					   : nc_remote_has_manifest(self->remote, nc_digest_text(&item->digest, text),
+								    &item->digest, err);
+}
+
+/* A document waits for its turn: what it names goes before. */
+static int keep_document(struct registry_sink *self, const struct nc_whole_item *item, struct nc_reader *blob,
+			 struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	char text[NC_DIGEST_TEXT];
+	int code = nc_reader_verified(blob, &item->digest, item->size, &reader, err);
+	struct pending *pending = code < 0 ? NULL : add_pending(self, err);
+	if (!pending)
+		return code < 0 ? code : NACRE_E_NOMEM;
+	pending->digest = item->digest;
+	pending->media_type = nc_strdup(item->media_type);
+	if (!pending->media_type)
+		return nc_nomem(err);
+	code = nc_names_add(&pending->tags, nc_digest_text(&item->digest, text), err);
+	return code < 0 ? code : nc_reader_slurp(reader, item->size, &pending->bytes, &pending->len, err);
+}
+
+static int send_blob(struct registry_sink *self, const struct nc_whole_item *item, struct nc_reader *blob,
+		     struct nacre_error *err)
+{
+	const struct nc_offer_layer wanted = { .blob = item->digest, .blob_size = item->size };
+	const struct nc_layer_file done = { .digest = item->digest, .size = item->size };
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
+	int fd NC_AUTO_FD = -1;
+	int code = nc_spool_file(&self->spool, &fd, err);
+	if (code >= 0)
+		code = keep_proved(fd, &wanted, NC_GIVE(reader), err);
+	return code < 0 ? code : send_layer(self, fd, &done, err);
+}
+
+static int registry_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nc_reader *blob,
+			 struct nacre_error *err)
+{
+	struct registry_sink *self = (struct registry_sink *)sink;
+	return item->kind == NC_WHOLE_BLOB ? send_blob(self, item, blob, err) : keep_document(self, item, blob, err);
 }
 
 static int publish(struct registry_sink *self, const struct pending *image, struct nacre_error *err)
@@ -463,7 +524,7 @@ int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret,
 {
 	static const struct nc_sink_ops ops = {
 		.begin = registry_begin, .has = registry_has, .layer = registry_layer, .end = registry_end,
-		.commit = registry_commit, .close = registry_close,
+		.has_rest = registry_has_rest, .rest = registry_rest, .commit = registry_commit, .close = registry_close,
 	};
 	if (!*wish->name)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");

@@ -37,6 +37,7 @@ struct nc_offer {
 	const char *manifest_media_type;
 	const char *index;		/* the index that the manifest was chosen from; NULL */
 	size_t index_len;
+	bool main;			/* of a whole index: the image that has its name */
 	const char *const *names;	/* full names; ends with NULL */
 	const struct nc_offer_layer *layers;	/* lowest first, one for each diff ID */
 	size_t layer_count;
@@ -45,6 +46,9 @@ struct nc_offer {
 	const char *v1_id;		/* a v1 image that keeps its IDs: the claimed one; else NULL */
 	const struct nc_v1_node *v1_nodes;	/* then: its chain, lowest first, layer_count of them */
 };
+
+struct nc_whole;
+struct nc_whole_item;
 
 struct nc_source;
 struct nc_source_ops {
@@ -68,6 +72,9 @@ struct nc_source_ops {
 	int (*turn)(struct nc_source *source, size_t layer);
 	/* Whether a layer failed because of another that is on its way: 1, which, and why. For a source that looks ahead. */
 	int (*blame)(struct nc_source *source, size_t *ret_layer, struct nacre_error *err);
+	/* The bytes of what a whole index names and no image has, not yet verified. NULL for a source that has none. */
+	int (*blob)(struct nc_source *source, const struct nc_whole_item *item, struct nc_reader **ret,
+		    struct nacre_error *err);
 	/* All that it gave is safe in the store. NULL for a source that does not care. */
 	void (*arrived)(struct nc_source *source);
 	void (*close)(struct nc_source *source);
@@ -75,7 +82,8 @@ struct nc_source_ops {
 struct nc_source {
 	const struct nc_source_ops *ops;
 	char *label;			/* "docker-archive:x.tar", for messages; freed by nc_source_close */
-	bool whole;			/* its images are those of one index, which has the names */
+	const struct nc_whole *whole;	/* its images are those of one index, which has the names and travels with all that
+					 * it names; NULL. Owned by the source */
 	bool ahead;			/* it looks ahead, where the sink knows beforehand what it will ask for */
 };
 void nc_source_close(struct nc_source *source);	/* NULL is fine */
@@ -98,6 +106,12 @@ struct nc_sink_ops {
 	 * strings are given; names is left alone. */
 	int (*end)(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,
 		   struct nacre_error *err);
+	/* Of a whole index, after its images: 1: what no image has is there and need not come. NULL, and rest too, for
+	 * a sink that takes no index. */
+	int (*has_rest)(struct nc_sink *sink, const struct nc_whole_item *item, struct nacre_error *err);
+	/* Such an item; blob (taken) is verified. */
+	int (*rest)(struct nc_sink *sink, const struct nc_whole_item *item, struct nc_reader *blob,
+		    struct nacre_error *err);
 	/* Last: makes everything visible. */
 	int (*commit)(struct nc_sink *sink, struct nacre_error *err);
 	/* Not committed: leaves the place as it was. */
