@@ -184,6 +184,25 @@ static inline void make_image(struct nacre_store *store, const char *const *word
 	assert_done(try_image(store, words, "tester", (const char *const[]){ name, NULL }, ret_id));
 }
 
+/* An image of the ingest keeps what an index names; texts (ends with NULL): those blobs. */
+static inline int try_whole(struct nc_ingest *ingest, const char *id, const char *index, const char *const *texts)
+{
+	struct nc_blob_ref blobs[8];
+	struct nc_digest digest;
+	size_t count = 0;
+	int code = nc_digest_of(index, strlen(index), &digest, &err);
+	for (; code >= 0 && texts[count]; count++) {
+		struct nc_reader *reader = NULL;
+		blobs[count].size = strlen(texts[count]);
+		code = nc_digest_of(texts[count], blobs[count].size, &blobs[count].digest, &err);
+		if (code == 0)
+			code = nc_ingest_has_blob(ingest, &blobs[count].digest, &err);
+		if (code == 0 && (code = nc_reader_memory(texts[count], blobs[count].size, &reader, &err)) == 0)
+			code = nc_ingest_blob(ingest, &blobs[count], reader, &err);
+	}
+	return code < 0 ? code : nc_ingest_whole(ingest, id, &digest, blobs, count, &err);
+}
+
 /* --- what is there ---------------------------------------------------------------------------------------------- */
 
 static inline int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *why)

@@ -11,23 +11,9 @@
 
 struct listing {
 	struct nc_buf *text;
+	const struct fixture *fixture;
 	struct nacre_store *store;
 };
-
-static int add_node(void *ctx, const struct nacre_node *node)
-{
-	struct listing *listing = ctx;
-	assert_done(nc_buf_addf(listing->text, &err, "node %s\n", node->id));
-	if (node->has_layer)
-		assert_done(nacre_layer_verify(listing->store, node->id, &err));
-	char digest[NACRE_DIGEST_MAX];
-	int code = nacre_node_digest(listing->store, node->id, digest, &err);
-	if (code != NACRE_E_UNSET)
-		assert_done(code);
-	if (code == 0)
-		assert_done(nc_buf_addf(listing->text, &err, "digest %s\n", digest));
-	return 0;
-}
 
 static int add_entry(void *ctx, const char *name, struct nacre_error *why)
 {
@@ -46,6 +32,23 @@ static void add_entries(struct nc_buf *text, const struct fixture *fixture, cons
 	close(fd);
 }
 
+static int add_node(void *ctx, const struct nacre_node *node)
+{
+	struct listing *listing = ctx;
+	assert_done(nc_buf_addf(listing->text, &err, "node %s\n", node->id));
+	if (node->has_layer)
+		assert_done(nacre_layer_verify(listing->store, node->id, &err));
+	char digest[NACRE_DIGEST_MAX], manifests[96];
+	snprintf(manifests, sizeof manifests, "graph/%s/manifests", node->id);
+	add_entries(listing->text, listing->fixture, manifests);
+	int code = nacre_node_digest(listing->store, node->id, digest, &err);
+	if (code != NACRE_E_UNSET)
+		assert_done(code);
+	if (code == 0)
+		assert_done(nc_buf_addf(listing->text, &err, "digest %s\n", digest));
+	return 0;
+}
+
 static int add_name(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *why)
 {
 	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
@@ -62,7 +65,7 @@ static int add_hold(void *ctx, const struct nacre_hold_info *info)
 static char *state_of(struct fixture *fixture)
 {
 	struct nc_buf text = NC_BUF_INIT(1 << 20);
-	struct listing listing = { &text, fixture->store };
+	struct listing listing = { &text, fixture, fixture->store };
 	assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, add_node, &listing, &err));
 	assert_done(nc_names_each(fixture->store, add_name, &text, &err));
 	static const char *const dirs[] = {"names",
@@ -124,6 +127,45 @@ static void do_load(void *ctx)
 		      (const char *const[]){ "new:1", "new:2", NULL }, id) < 0)
 		_exit(1);
 	nacre_store_close(store);
+}
+
+static int begin_whole(struct nacre_store *store, struct nc_ingest **ret, const char *author, char *ret_id)
+{
+	NC_AUTO_FREE char *config = NULL;
+	struct nc_image_in in = { .names = (const char *const[]){ "new:1", NULL } };
+	int code = nc_ingest_begin(store, ret, &err);
+	if (code < 0 || !author)
+		return code < 0 ? code : nc_store_resolve(store, "old", ret_id, NULL, &err);
+	make_config(NULL, 0, author, &config, &in.config_len);
+	in.config = config;
+	return nc_ingest_image(*ret, &in, ret_id, &err);
+}
+
+/* An index comes whole: with a new image (author), or to one that is there. */
+static void keep(const struct fixture *fixture, const char *author, const char *index, const char *const *texts)
+{
+	struct nacre_store *store = open_or_exit(fixture);
+	struct nc_ingest *ingest = NULL;
+	char id[65];
+	int code = begin_whole(store, &ingest, author, id);
+	if (code >= 0)
+		code = try_whole(ingest, id, index, texts);
+	if (code >= 0)
+		code = nc_ingest_commit(ingest, &err);
+	nc_ingest_free(ingest);
+	if (code < 0)
+		_exit(1);
+	nacre_store_close(store);
+}
+
+static void do_keep(void *ctx)
+{
+	keep(ctx, "whole", "index", (const char *const[]){ "{}", "a statement", "", NULL });
+}
+
+static void do_keep_more(void *ctx)
+{
+	keep(ctx, NULL, "another index", (const char *const[]){ "{}", "another statement", NULL });
 }
 
 static void do_register(void *ctx)
@@ -201,6 +243,10 @@ static void fill(struct fixture *fixture)
 	make_image(fixture->store, (const char *const[]){ "base", "kept", NULL }, "kept", id);
 	assert_done(try_image(fixture->store, (const char *const[]){ "base", "o1", "o2", NULL }, "x",
 			      (const char *const[]){ "old:latest", "old:2", NULL }, id));
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
+	assert_done(try_whole(ingest, id, "old index", (const char *const[]){ "old manifest", "{}", NULL }));
+	assert_done(nc_ingest_commit(ingest, &err));
 }
 
 static void empty_store(struct fixture *fixture)
@@ -315,11 +361,18 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 }
 
 static void (*const operations[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_rebuild,
-							do_digest, do_hold };
+							do_digest, do_hold, do_keep, do_keep_more };
 
 static void loading(void **state)
 {
 	at_every_change(*state, do_load, (struct shot){ 0 });
+}
+
+static void keeping_an_index(void **state)
+{
+	at_every_change(*state, do_keep, (struct shot){ 0 });
+	empty_store(*state);
+	at_every_change(*state, do_keep_more, (struct shot){ 0 });
 }
 
 static void registering(void **state)
@@ -359,7 +412,8 @@ static void holding(void **state)
 
 static void the_log_and_the_mark_are_lost(void **state)
 {
-	static void (*const writers[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove };
+	static void (*const writers[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_keep,
+							   do_keep_more };
 	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
 		at_every_change(*state, writers[i], (struct shot){ .power = true });
 		if (i + 1 < sizeof writers / sizeof *writers)
@@ -389,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeping_an_index, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(registering, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tagging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(untagging, set_up, tear_down),

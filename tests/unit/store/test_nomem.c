@@ -66,6 +66,8 @@ static int load(struct bench *bench)
 	}
 	if (code >= 0)
 		code = nc_ingest_image(ingest, &image, id, &err);
+	if (code >= 0)
+		code = try_whole(ingest, id, "index", (const char *const[]){ "{}", "a statement", NULL });
 	return code < 0 ? code : nc_ingest_commit(ingest, &err);
 }
 

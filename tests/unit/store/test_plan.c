@@ -15,6 +15,7 @@ static void round_trip(void **state)
 		{ .kind = NC_STEP_NODE, .id = A },
 		{ .kind = NC_STEP_BLOB, .hex = B },
 		{ .kind = NC_STEP_DOCUMENT, .id = A, .hex = B },
+		{ .kind = NC_STEP_WHOLE, .id = A, .hex = B },
 		{ .kind = NC_STEP_FIRST, .id = B },
 		{ .kind = NC_STEP_NAME, .number = 4000000000u, .name = (char *)"docker.io/library/app:1" },
 		{ .kind = NC_STEP_UNNAME, .name = (char *)"docker.io/library/app:2" },
@@ -52,7 +53,7 @@ static void pieces(void **state)
 	} cases[] = {
 		{ "", 0 }, { "node", 0 }, { "node " A, 0 }, { "node " A "\nblob " B, 1 }, { "node " A "\nblob " B "\n", 2 },
 		{ "node\n", -1 }, { "node \n", -1 }, { "node " A "0\n", -1 }, { "node " A " " B "\n", -1 }, { "node ABC\n", -1 },
-		{ "blob " A "x\n", -1 }, { "blob " A " x\n", -1 }, { "document " A "\n", -1 }, { "document " A " " B " x\n", -1 },
+		{ "blob " A "x\n", -1 }, { "blob " A " x\n", -1 }, { "document " A "\n", -1 }, { "whole " A "\n", -1 }, { "whole " A " " B "\n", 1 }, { "document " A " " B " x\n", -1 },
 		{ "document x " B "\n", -1 }, { "first x\n", -1 }, { "first " A " x\n", -1 }, { "name app\n", -1 },
 		{ "name 1\n", -1 }, { "name 1x app\n", -1 }, { "name 1 \n", -1 }, { "name 1 app\n", 1 }, { "name :1 app\n", -1 },
 		{ "unname \n", -1 }, { "unname app\n", 1 }, { "rename app\n", -1 }, { "\n", -1 },
