@@ -91,7 +91,8 @@ static int parse_history_entry(const json_t *entry, const char *where, struct nc
 	return code < 0 ? nc_wrap(err, code, "%screated", inner) : 0;
 }
 
-/* An empty history says as little as an absent one; any other tells of every layer. */
+/* A history may tell of the topmost layers alone, where the image below had none, as an absent one tells of no layer. It cannot
+ * tell of more than there are. */
 static int parse_history(const json_t *document, struct nc_config *config, struct nacre_error *err)
 {
 	const json_t *history = NULL;
@@ -113,7 +114,7 @@ static int parse_history(const json_t *document, struct nc_config *config, struc
 	}
 	if (code < 0)
 		return code;
-	if (n > 0 && layers != config->diff_id_count)
+	if (layers > config->diff_id_count)
 		return nc_fail(err, NACRE_E_BADDATA, 0, WHAT ": history: tells of %zu layers, but rootfs has %zu", layers,
 			       config->diff_id_count);
 	return 0;

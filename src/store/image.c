@@ -289,7 +289,11 @@ static int fill_history(struct image *image, struct nacre_error *err)
 	image->history = nc_realloc_array(NULL, config->history_count, sizeof *image->history);
 	if (!image->history)
 		return nc_nomem(err);
-	size_t layer = 0;
+	size_t told = 0;
+	for (size_t i = 0; i < config->history_count; i++)
+		told += !config->history[i].empty_layer;
+	/* an image below that had no history is not told of */
+	size_t layer = image->face.layer_count > told ? image->face.layer_count - told : 0;
 	for (size_t i = 0; i < config->history_count; i++) {
 		const struct nc_history *from = &config->history[i];
 		int64_t sec;
