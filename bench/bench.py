@@ -3,7 +3,7 @@
 
 bench.py --build DIR --images DIR [--runs N] [--only GROUP,…] [--programs NAME,…] [--add] [--out FILE.json]
 
-GROUP: load many save remove mount read small. Programs take turns, run by run. Each run has a new store on a new ext4 with a journal,
+GROUP: load many pull save remove mount read small. Programs take turns, run by run. Each run has a new store on a new ext4 with a journal,
 in a loop file; inputs are in memory; the time of a program that does not sync includes a syncfs of its store. Needs root.
 What is measured is written to FILE.json, with --add beside what it has of other cases; report.py makes the table of docs/performance.md of it.
 """
@@ -14,7 +14,7 @@ parser.add_argument('--build', required=True)
 parser.add_argument('--images', required=True)
 parser.add_argument('--work', default='/var/tmp/nacre-bench')
 parser.add_argument('--runs', type=int, default=5)
-parser.add_argument('--only', default='load,many,save,remove,mount,read,small')
+parser.add_argument('--only', default='load,many,pull,save,remove,mount,read,small')
 parser.add_argument('--programs', default='')
 parser.add_argument('--out', default='bench.json')
 parser.add_argument('--add', action='store_true')
@@ -126,7 +126,8 @@ class Program:
             return None
         if callable(template):
             return template(image, form)
-        return template.format(image=f'{IMAGES}/{image}', name=image, form=form, out=f'{ASIDE}/out', store=STORE, work=WORK)
+        return template.format(image=f'{IMAGES}/{image}', name=image, form=form, out=f'{ASIDE}/out', store=STORE, work=WORK,
+                               remote=f'{Registry.address}/bench/{image}:latest')
 
 
 class Nacre(Program):
@@ -137,6 +138,7 @@ class Nacre(Program):
         self.commands = {
             'archive': f'{nacre} --driver {driver} load -q -i {{image}}.docker.tar',
             'layout': f'{nacre} --driver {driver} load -q -i {{image}}.{{form}}',
+            'pull': f'{nacre} --driver {driver} pull -q --tls-verify=false {{remote}}',
             'save': f'{nacre} save -o {{out}} bench/{{name}}:latest',
             'remove': f'{nacre} rmi bench/{{name}}:latest',
         }
@@ -149,11 +151,13 @@ PEERS = {
     'skopeo': {
         'archive': f'{SKOPEO} docker-archive:{{image}}.docker.tar {CONTAINERS_STORAGE}',
         'layout': f'{SKOPEO} oci:{{image}}.{{form}}:latest {CONTAINERS_STORAGE}',
+        'pull': f'{SKOPEO} --src-tls-verify=false docker://{{remote}} {CONTAINERS_STORAGE}',
         'save': f'{SKOPEO} {CONTAINERS_STORAGE} docker-archive:{{out}}:bench/{{name}}:latest',
     },
     'podman': {
         'archive': f'{PODMAN} load -q -i {{image}}.docker.tar',
         'layout': f'{PODMAN} pull -q oci:{{image}}.{{form}}:latest',
+        'pull': f'{PODMAN} pull -q --tls-verify=false {{remote}}',
         'save': f'{PODMAN} save -q -o {{out}} bench/{{name}}:latest',
         'remove': f'{PODMAN} rmi -f bench/{{name}}:latest',
     },
@@ -174,6 +178,7 @@ class Containerd(Program):
         self.commands = {
             'archive': f'{ctr} image import {{image}}.docker.tar',
             'layout': self.layout,
+            'pull': f'{ctr} image pull --plain-http {{remote}}',
             'save': f'{ctr} image export {{out}} docker.io/bench/{{name}}:latest',
             'remove': f'{ctr} image rm --sync docker.io/bench/{{name}}:latest',
         }
@@ -204,6 +209,33 @@ class Containerd(Program):
             self.process.terminate()
             self.process.wait()
         self.process, self.daemon = None, 0
+
+
+class Registry:
+    """Debian's docker-registry on loopback, which has an image. What it computes is among the CPU seconds of others."""
+    address = ''
+
+    def __init__(self, image):
+        home = f'{WORK}/registry'
+        config, log = f'{home}.yml', f'{home}.log'
+        with open(config, 'w') as file:
+            file.write('version: 0.1\nlog: {level: info}\nhttp: {addr: "127.0.0.1:0", secret: bench}\n'
+                       f'storage: {{filesystem: {{rootdirectory: {home}}}}}\n')
+        with open(log, 'w') as file:
+            self.process = subprocess.Popen(['docker-registry', 'serve', config], stdout=file, stderr=file)
+        listens = None
+        while not listens:
+            time.sleep(0.05)
+            if self.process.poll() is not None:
+                raise RuntimeError('docker-registry does not run')
+            listens = re.search(r'listening on 127\.0\.0\.1:(\d+)', open(log).read())
+        Registry.address = f'localhost:{listens.group(1)}'
+        run(f'{NACRE} copy -q --tls-verify=false oci:{IMAGES}/{image}.gz docker://{Registry.address}/bench/{image}:latest')
+        read_through(home)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 class Tar(Program):
@@ -340,6 +372,21 @@ def load_archives(found, *images):
         in_turns(f'load {image} archive', 'archive', found, image)
 
 
+def pull(found):
+    if not installed('docker-registry'):
+        return
+    registry = Registry('medium')
+    try:
+        able = [program for program in found if program.command('pull')]
+        in_turns('pull medium', 'pull', able, 'medium')
+        for driver in only(found, 'nacre erofs'):
+            new_disk(STORE)
+            run(driver.command('pull'))
+            repeated('pull medium again', driver.name, driver.command('pull').split())
+    finally:
+        registry.stop()
+
+
 def loaded(image):
     return lambda program: run(program.command('archive', image) + f'; sync -f {STORE}')
 
@@ -438,7 +485,7 @@ def main():
     MEMORY = WarmMemory()
     found = programs()
     before = json.load(open(options.out))['results'] if options.add and os.path.exists(options.out) else {}
-    groups = {'load': load, 'many': many, 'save': save, 'remove': remove, 'mount': mount, 'read': read, 'small': small}
+    groups = {'load': load, 'many': many, 'pull': pull, 'save': save, 'remove': remove, 'mount': mount, 'read': read, 'small': small}
     try:
         for group in options.only.split(','):
             groups[group](found)

@@ -62,11 +62,11 @@ def page():
     for case in results:
         if case.startswith('load ') and case != 'load medium again':
             yield from long_table(case, ['limit', 'GNU tar'])
-        elif case.startswith('save '):
+        elif case.startswith('save ') or case == 'pull medium':
             yield from long_table(case, ['cat'])
     for prefix in ('remove', 'mount', 'read', ''):
         cases = [case for case in results if case.startswith(prefix) and case.split()[0] in ('remove', 'mount', 'read')] if prefix else [
-            case for case in results if case.startswith(('start:', 'list:', 'load medium again'))]
+            case for case in results if case.startswith(('start:', 'list:', 'load medium again', 'pull medium again'))]
         if cases:
             yield from short_table(cases)
 
