@@ -3,7 +3,6 @@
 #include "io/aside.h"
 #include "io/failure.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -116,16 +115,10 @@ static void *help(void *arg)
 	return NULL;
 }
 
-static bool one_processor(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < 2;
-}
-
 /* Where it cannot be had it goes on without. */
 static void get_help(struct ahead *self)
 {
-	bool can = !one_processor() && nc_reader_keep(self->upstream, BLOCKS, NULL) > 0;
+	bool can = !nc_one_processor() && nc_reader_keep(self->upstream, BLOCKS, NULL) > 0;
 	self->state = can && nc_aside_start(&self->helper, help, self) ? HELPED : ALONE;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -118,6 +119,12 @@ void nc_aside_release(struct nc_aside *aside)
 	}
 	pthread_cond_destroy(&aside->changed);
 	pthread_mutex_destroy(&aside->lock);
+}
+
+bool nc_one_processor(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < 2;
 }
 
 /* Signals are the program's, and for its own threads. */

@@ -9,6 +9,7 @@
 struct fill {
 	struct nc_tree *tree;
 	struct nc_record *record;
+	struct nc_syncer *syncer;
 	uint64_t members;
 	bool in_tree;			/* the driver sees the last member */
 };
@@ -39,6 +40,7 @@ static int take_data(struct fill *fill, const struct nc_tar_item *item, struct n
 	if (!fill->in_tree)
 		return take_framing(fill, item, err);
 	int code = nc_tree_data(fill->tree, item->bytes, item->len, item->at, err);
+	nc_syncer_wrote(fill->syncer, item->len);
 	return code < 0 || !fill->record ? code : nc_record_content(fill->record, item->bytes, item->len, err);
 }
 
@@ -62,10 +64,11 @@ static int take_all(struct fill *fill, struct nc_tar *tar, struct nacre_error *e
 	return code;
 }
 
-int nc_fill_tree(struct nc_reader *flat, struct nc_tree *tree, struct nc_record *record, struct nacre_error *err)
+int nc_fill_tree(struct nc_reader *flat, struct nc_tree *tree, struct nc_record *record, struct nc_syncer *syncer,
+		 struct nacre_error *err)
 {
 	NC_CLEANUP(nc_tar_auto) struct nc_tar *tar = NULL;
-	struct fill fill = { .tree = tree, .record = record };
+	struct fill fill = { .tree = tree, .record = record, .syncer = syncer };
 	int code = nc_tar_new(flat, &tar, err);
 	if (code == 0)
 		code = take_all(&fill, tar, err);

@@ -9,6 +9,8 @@
 
 #include "image/config.h"
 #include "image/manifest.h"
+#include "io/aside.h"
+#include "io/syncer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +87,8 @@ static void drop_trees(struct nc_ingest *ingest)
 static void reset(struct nc_ingest *ingest)
 {
 	close_sides(ingest);
+	nc_syncer_free(ingest->syncer);
+	ingest->syncer = NULL;
 	if (ingest->stage)
 		nc_plan_forget(ingest->stage->dir);
 	nc_stage_free(ingest->stage);
@@ -206,6 +210,17 @@ int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, str
 
 /* --- the stage -------------------------------------------------------------------------------------------------- */
 
+/* A driver that keeps the tar sends its few long files on their way itself. */
+static int begin_syncing(struct nc_ingest *ingest, struct nacre_error *err)
+{
+	const struct nacre_store *store = ingest->store;
+	int fd;
+	if (!store->durable || store->one_thread || store->driver->ops->tar || nc_one_processor())
+		return 0;
+	int code = nc_store_watch(ingest->store, &fd, err);
+	return code < 0 ? code : nc_syncer_new(fd, &ingest->syncer, err);
+}
+
 static int ensure_stage(struct nc_ingest *ingest, struct nacre_error *err)
 {
 	if (ingest->stage)
@@ -214,6 +229,8 @@ static int ensure_stage(struct nc_ingest *ingest, struct nacre_error *err)
 	if (code < 0)
 		return code;
 	code = nc_store_watch(ingest->store, &ingest->sync, err);
+	if (code == 0)
+		code = begin_syncing(ingest, err);
 	return code < 0 ? code : nc_stage_new(ingest->store->stages, &ingest->stage, err);
 }
 

@@ -23,6 +23,7 @@ struct nc_ingest {
 	struct nacre_store *store;
 	int locks;			/* our descriptor of ROOT/lock */
 	int sync;			/* of the file system, opened before the first write: it gets the errors */
+	struct nc_syncer *syncer;	/* NULL: what the driver writes waits for the sync at the end */
 	struct nc_stage *stage;		/* NULL until something is written */
 	int nodes, blobs, documents, names;	/* directories in the stage; -1 until needed */
 	struct nc_plan plan;

@@ -334,7 +334,7 @@ static int build(struct work *work, const struct nc_move *move, struct nc_digest
 		code = work->to->begin(work->driver, move->id, move->below ? move->below->id : NULL, dir, &hook, &tree,
 				       err);
 	if (code == 0)
-		code = nc_fill_tree(source.reader, tree, record, err);
+		code = nc_fill_tree(source.reader, tree, record, NULL, err);
 	if (code == 0)
 		code = nc_tree_seal(&tree, &size, err);
 	if (code == 0 && record)

@@ -262,7 +262,7 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 	if (code == 0)
 		code = begin_tree(layer, &work, err);
 	if (code == 0)
-		code = nc_fill_tree(chain.flat, layer->tree, layer->record, err);
+		code = nc_fill_tree(chain.flat, layer->tree, layer->record, layer->ingest->syncer, err);
 	if (code == 0)
 		code = chain_finish(&chain, layer, err);
 	if (code == 0)
