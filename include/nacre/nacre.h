@@ -124,7 +124,7 @@ enum nacre_open_flags {
 	NACRE_OPEN_NOSYNC = 4,		/* never sync: for throw-away stores only; a power cut may lose all of it */
 	NACRE_OPEN_AS_IT_IS = 8,	/* a root of Docker's is opened for reading only rather than adopted */
 	NACRE_OPEN_ONE_THREAD = 16,	/* start no threads; else a layer of some size is read and inflated by one of the
-					 * library's own, and several blobs come from a registry at once; they are gone before
+					 * library's own, and several blobs come from a registry, or go there, at once; they are gone before
 					 * the operation returns */
 };
 
@@ -437,8 +437,8 @@ NACRE_API void nacre_pull_plan_free(struct nacre_pull_plan *plan);
 
 /* Send an image of the store to a registry. What the repository has, or the registry can take over from another of its
  * repositories, is not sent. An image whose blobs were kept keeps its manifest's digest; layers without a blob are
- * compressed (options->compression; AUTO: gzip), always to the same bytes. Layers go before the config, the manifest is
- * last: until then nothing changes there. An upload that breaks is continued.
+ * compressed (options->compression; AUTO: gzip), always to the same bytes. Several layers go at once, all before the config, and
+ * the manifest is last: until then nothing changes there. An upload that breaks is continued.
  *
  * image   as nacre_image_get takes it
  * name    where to, with a tag or none (latest); NULL: image is that name too

@@ -141,10 +141,12 @@ static int learn_layer(struct layer_work *work, struct nacre_error *err)
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
 /* The layer in hand may have failed because of another. */
-static int failed_layer(struct nc_source *source, size_t layer, size_t image, int code, struct nacre_error *err)
+static int failed_layer(struct nc_source *source, struct nc_sink *sink, size_t layer, size_t image, int code,
+			struct nacre_error *err)
 {
 	struct nacre_error why;
-	if (source->ahead && source->ops->blame(source, &layer, &why) > 0) {
+	if ((source->ahead && source->ops->blame(source, &layer, &why) > 0) ||
+	    (sink->ops->blame && sink->ops->blame(sink, &layer, &why) > 0)) {
 		code = why.code;
 		if (err)
 			*err = why;
@@ -165,7 +167,7 @@ static int each_layer(const struct nc_copy *copy, struct nc_source *source, stru
 			work.progress.event = NULL;
 		int code = fn(&work, err);
 		if (code < 0)
-			return failed_layer(source, i, image, code, err);
+			return failed_layer(source, sink, i, image, code, err);
 	}
 	return 0;
 }
@@ -234,6 +236,11 @@ static int copy_image(const struct nc_copy *copy, struct nc_source *source, stru
 		code = each_layer(copy, source, sink, i, offer, expect_layer, err);
 	if (code >= 0)
 		code = each_layer(copy, source, sink, i, offer, copy_layer, err);
+	if (code >= 0 && sink->ops->settle) {
+		code = sink->ops->settle(sink, err);
+		if (code < 0)
+			return failed_layer(source, sink, offer->layer_count - 1, i, code, err);
+	}
 	return code < 0 ? code : end_image(copy, sink, offer, err);
 }
 

@@ -2,15 +2,17 @@
  *
  * Nothing is sent that the repository has, or that the registry can take over from another of its repositories: those
  * that images of the store with the same blob, or the source, are named after. What is sent lies in a file before,
- * checked, so that a broken upload can go on from anywhere. */
+ * checked, so that a broken upload can go on from anywhere; and several go while the next is made ready. */
 #include "base/map.h"
 #include "image/reference.h"
+#include "io/aside.h"
 #include "io/fd.h"
 #include "transport/flow.h"
 #include "transport/image_save.h"
 #include "transport/offer.h"
 #include "transport/places.h"
 #include "transport/remote.h"
+#include "transport/send.h"
 #include "transport/whole.h"
 
 #include <stdlib.h>
@@ -36,7 +38,9 @@ struct registry_sink {
 	struct nc_registry_conf *conf;
 	struct nc_reference to;
 	struct nc_remote *remote;
+	struct nc_sends *sends;		/* layers under way */
 	struct nc_image_out image;
+	size_t layer;			/* the one in hand */
 	bool current;			/* the image in hand is there already, under its tag */
 	struct nc_map *done;		/* diff ID -> struct nc_layer_file, of this copy */
 	struct nc_map *homes;		/* digest of a blob -> path of a repository; NULL: not looked for yet */
@@ -135,36 +139,10 @@ static int is_there(struct registry_sink *self, const struct nc_digest *digest, 
 
 /* --- blobs ------------------------------------------------------------------------------------------------------ */
 
-static void tell(const struct registry_sink *self, enum nacre_event event, const struct nc_digest *digest,
-		 uint64_t current, uint64_t total)
+static void tell_skipped(const struct registry_sink *self, const struct nc_digest *digest, uint64_t size)
 {
 	char id[NC_DIGEST_TEXT];
-	if (self->progress.event)
-		self->progress.event(self->progress.ctx, event, nc_digest_text(digest, id), "pushing layer", current,
-				     total);
-}
-
-struct sending {
-	const struct registry_sink *sink;
-	const struct nc_digest *digest;
-	uint64_t total;
-};
-
-static void tell_sent(void *ctx, uint64_t bytes)
-{
-	const struct sending *self = ctx;
-	tell(self->sink, NACRE_EVENT_BYTES, self->digest, bytes, self->total);
-}
-
-static int send_layer(struct registry_sink *self, int fd, const struct nc_layer_file *done, struct nacre_error *err)
-{
-	struct sending sending = { self, &done->digest, done->size };
-	const struct nc_http_file file = { .fd = fd, .len = done->size, .sent = tell_sent, .ctx = &sending };
-	tell(self, NACRE_EVENT_START, &done->digest, 0, done->size);
-	int code = nc_remote_put_blob(self->remote, &done->digest, &file, err);
-	if (code >= 0)
-		tell(self, NACRE_EVENT_DONE, &done->digest, done->size, done->size);
-	return code;
+	nc_progress_tell(&self->progress, NACRE_EVENT_SKIPPED, nc_digest_text(digest, id), NC_SEND_WHAT, 0, size);
 }
 
 static int note_done(struct registry_sink *self, const struct nc_digest *diff_id, const struct nc_layer_file *done,
@@ -195,7 +173,7 @@ static int has_layer(void *place, const struct nc_offer_layer *layer, const stru
 		return 0;
 	int code = self->current ? 1 : is_there(self, &layer->blob, layer->blob_size, err);
 	if (code > 0)
-		tell(self, NACRE_EVENT_SKIPPED, &layer->blob, 0, layer->blob_size);
+		tell_skipped(self, &layer->blob, layer->blob_size);
 	return code;
 }
 
@@ -220,7 +198,9 @@ static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
 	char id[NC_DIGEST_TEXT] = "";
 	enum nc_codec comes;
-	int code = nc_flow_peek(blob, &comes, &reader, err);
+	int code = nc_sends_watch(self->sends, blob, &reader, err);
+	if (code >= 0)
+		code = nc_flow_peek(NC_GIVE(reader), &comes, &reader, err);
 	if (code < 0)
 		return code;
 	if (wish->as_it_comes && self->image.offer->proved && layer->diff_id.alg) {
@@ -256,8 +236,8 @@ static int bring_layer(void *place, const struct nc_offer_layer *layer, const st
 		return code;
 	int there = wish->as_it_comes ? 0 : is_there(self, &done.digest, done.size, err);
 	if (there > 0)
-		tell(self, NACRE_EVENT_SKIPPED, &done.digest, 0, done.size);
-	code = there ? there : send_layer(self, fd, &done, err);
+		tell_skipped(self, &done.digest, done.size);
+	code = there ? there : nc_sends_add(self->sends, self->layer, nc_fd_give(&fd), &done.digest, done.size, err);
 	if (code >= 0)
 		code = note_done(self, ret_diff_id, &done, err);
 	nc_layer_describe(&done, wish, ret);
@@ -324,7 +304,19 @@ static int registry_has(struct nc_sink *sink, size_t layer, struct nacre_error *
 static int registry_layer(struct nc_sink *sink, size_t layer, struct nc_reader *blob, uint64_t size,
 			  struct nc_digest *ret_diff_id, struct nacre_error *err)
 {
-	return nc_image_out_layer(&((struct registry_sink *)sink)->image, layer, blob, size, ret_diff_id, err);
+	struct registry_sink *self = (struct registry_sink *)sink;
+	self->layer = layer;
+	return nc_image_out_layer(&self->image, layer, blob, size, ret_diff_id, err);
+}
+
+static int registry_settle(struct nc_sink *sink, struct nacre_error *err)
+{
+	return nc_sends_wait(((struct registry_sink *)sink)->sends, err);
+}
+
+static int registry_blame(struct nc_sink *sink, size_t *ret_layer, struct nacre_error *err)
+{
+	return nc_sends_blame(((struct registry_sink *)sink)->sends, ret_layer, err);
 }
 
 static int take_tags(const struct registry_sink *self, const char *const *names, struct nc_names *ret,
@@ -433,13 +425,14 @@ static int send_blob(struct registry_sink *self, const struct nc_whole_item *ite
 		     struct nacre_error *err)
 {
 	const struct nc_offer_layer wanted = { .blob = item->digest, .blob_size = item->size };
-	const struct nc_layer_file done = { .digest = item->digest, .size = item->size };
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
 	int fd NC_AUTO_FD = -1;
 	int code = nc_spool_file(&self->spool, &fd, err);
 	if (code >= 0)
 		code = keep_proved(fd, &wanted, NC_GIVE(reader), err);
-	return code < 0 ? code : send_layer(self, fd, &done, err);
+	if (code >= 0)
+		code = nc_sends_add(self->sends, 0, nc_fd_give(&fd), &item->digest, item->size, err);
+	return code < 0 ? code : nc_sends_wait(self->sends, err);
 }
 
 static int registry_rest(struct nc_sink *sink, const struct nc_whole_item *item, struct nc_reader *blob,
@@ -491,6 +484,7 @@ static void registry_close(struct nc_sink *sink)
 	release(&self->whole);
 	free(self->pending);
 	nc_image_out_release(&self->image);
+	nc_sends_free(self->sends);
 	nc_remote_close(self->remote);
 	nc_registry_conf_close(self->conf);
 	nc_map_free(self->homes);
@@ -523,8 +517,9 @@ static int open_remote(struct registry_sink *self, const struct nc_sink_wish *wi
 int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret, struct nacre_error *err)
 {
 	static const struct nc_sink_ops ops = {
-		.begin = registry_begin, .has = registry_has, .layer = registry_layer, .end = registry_end,
-		.has_rest = registry_has_rest, .rest = registry_rest, .commit = registry_commit, .close = registry_close,
+		.begin = registry_begin, .has = registry_has, .layer = registry_layer, .settle = registry_settle,
+		.blame = registry_blame, .end = registry_end, .has_rest = registry_has_rest, .rest = registry_rest,
+		.commit = registry_commit, .close = registry_close,
 	};
 	if (!*wish->name)
 		return nc_fail(err, NACRE_E_INVALID, 0, "docker:// names no image");
@@ -544,6 +539,9 @@ int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret,
 	if (!self->done)
 		return nc_nomem(err);
 	int code = open_remote(self, wish, err);
+	if (code >= 0)
+		code = nc_sends_new(self->remote, &self->progress, !wish->store || nc_store_threads(wish->store), &self->sends,
+				    err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(sink);

@@ -102,6 +102,10 @@ struct nc_sink_ops {
 	 * offer says while it streams. */
 	int (*layer)(struct nc_sink *sink, size_t layer, struct nc_reader *blob, uint64_t size,
 		     struct nc_digest *ret_diff_id, struct nacre_error *err);
+	/* All layers of the image were given: waits until they are there. NULL for a sink that has each when layer returns. */
+	int (*settle)(struct nc_sink *sink, struct nacre_error *err);
+	/* Whether any of these failed because of a layer that is still on its way: 1, which, and why. NULL where settle is. */
+	int (*blame)(struct nc_sink *sink, size_t *ret_layer, struct nacre_error *err);
 	/* The image's layers are all there. names: what it shall be called at the sink. ret says what arrived: its
 	 * strings are given; names is left alone. */
 	int (*end)(struct nc_sink *sink, const char *const *names, struct nacre_copied_image *ret,

@@ -24,14 +24,24 @@ setup() {
 
 # The digest of a layer, from 1 on.
 layer() { sk inspect --tls-verify=false --raw "docker://$registry/five:1" | jq -r ".layers[$1 - 1].digest" | cut -d: -f2; }
-# fault FAULT LAYER…: the next request for each of these layers gets it.
+# fault FAULT LAYER…: the next request ($method: of those) for each of these layers gets it.
 fault() {
 	local number
-	for number in "${@:2}"; do echo "$1 1 $(layer "$number")"; done >>"$files/faults"
+	for number in "${@:2}"; do echo "$1 1 ${method:+$method:}$(layer "$number")"; done >>"$files/faults"
 }
 most_together() { sed -n "s/^together \([0-9]*\) $1\$/\1/p" "$files/proxy/log" | sort -n | tail -1; }
 given() { sed -n 's/^gave \([0-9]*\) of .*blobs.*/\1/p' "$files/proxy/log" | awk '{ sum += $1 } END { print sum + 0 }'; }
 partials() { find "$NACRE_ROOT/blobs/partial" -type f -size +0 | wc -l; }
+# Runs nacre, which must not take 64 MiB.
+small() {
+	python3 - "$NACRE" "$@" <<-'END'
+	import resource, subprocess, sys
+	subprocess.run(sys.argv[1:], check=True)
+	used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+	print(used, "KiB")
+	sys.exit(used > 64 * 1024)
+	END
+}
 untouched() { # an empty store, but for what a next pull goes on with
 	[ -z "$(nacre images -q)" ]
 	nacre check
@@ -103,18 +113,56 @@ untouched() { # an empty store, but for what a next pull goes on with
 	[ ! -e "$NACRE_ROOT/blobs/partial" ]
 }
 
+@test "three blobs go at once, all layers before the config, and that before the manifest" {
+	local method=PUT config line
+	pull "$registry/five:1"
+	: >"$files/proxy/log"
+	fault meet 1 2 3
+	push "$registry/five:1" "$faulty/sent:1"
+	[ "$(most_together PUT)" = 3 ]
+	[ "$(digest_at sent:1)" = "$(digest_at five:1)" ]
+	config=$(sk inspect --tls-verify=false --raw "docker://$registry/five:1" | jq -r .config.digest)
+	line=$(grep -n "^PUT .*$config" "$files/proxy/log" | cut -d: -f1)
+	[ "$(head -n "$line" "$files/proxy/log" | grep -c '^answers PUT .*/blobs/uploads/')" = 5 ]
+	[ "$(sed -n 's/^answers PUT //p' "$files/proxy/log" | tail -1)" = /v2/sent/manifests/1 ]
+}
+
+@test "a layer that is not taken stops the others: one sentence, and no tag" {
+	local method=PUT
+	pull "$registry/five:1"
+	fault hang 1 2
+	fault denied 3
+	fails 77 push "$registry/five:1" "$faulty/denied:1"
+	says "nacre: layer 3 of graph:$registry/five:1: $faulty/denied refuses blob sha256:$(layer 3) (read only)"
+	# shellcheck disable=SC2154
+	[ "${#stderr_lines[@]}" = 1 ]
+	run ! sk inspect --tls-verify=false "docker://$registry/denied:1"
+	: >"$files/faults"
+	push "$registry/five:1" "$faulty/denied:1"
+}
+
+@test "Ctrl-C stops all that go at once" {
+	local method=PUT
+	pull "$registry/five:1"
+	fault hang 1 2 3
+	start "$NACRE" push -q --tls-verify=false "$registry/five:1" "$faulty/stopped:1" 2>stderr
+	for number in 1 2 3; do await "^fault hang .*$(layer $number)" "$files/proxy/log"; done
+	kill -INT $pid
+	code=0
+	wait $pid || code=$?
+	[ $code = 130 ]
+	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+	run ! sk inspect --tls-verify=false "docker://$registry/stopped:1"
+}
+
 @test "many layers, large ones: the memory stays small" {
 	make_image docker large.tar --name large:1 $(for i in $(seq 8); do printf -- '--layer --noise n%s=16000000 ' "$i"; done)
 	sk copy -q --dest-tls-verify=false docker-archive:large.tar "docker://$registry/large:1"
 	rm large.tar
-	python3 - "$NACRE" pull -q --tls-verify=false "$registry/large:1" <<-'END'
-	import resource, subprocess, sys
-	subprocess.run(sys.argv[1:], check=True)
-	used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-	print(used, "KiB")
-	sys.exit(used > 64 * 1024)
-	END
+	small pull -q --tls-verify=false "$registry/large:1"
 	nacre check --full
+	small push -q --tls-verify=false "$registry/large:1" "$registry/sent/large:1"
+	small push -q --tls-verify=false --compression zstd "$registry/large:1" "$registry/sent/large:zstd"
 }
 
 @test "two pulls of images that share layers do not disturb each other" {

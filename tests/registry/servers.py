@@ -113,8 +113,9 @@ class ProxyHandler(Handler):
         return None
 
     def pass_on(self):
-        """Logged is how many of a kind (blobs that go out, parts of uploads) are under way at once."""
-        kind = self.command if self.command == "PATCH" or (self.command == "GET" and "/blobs/sha256:" in self.path) else None
+        """Logged is how many blobs are under way at once: GET, or PUT."""
+        blob = {"GET": "/blobs/sha256:", "PUT": "/blobs/uploads/"}.get(self.command)
+        kind = self.command if blob and blob in self.path else None
         with lock:
             self.server.busy[kind] = self.server.busy.get(kind, 0) + 1
             together = self.server.busy[kind]
@@ -174,6 +175,7 @@ class ProxyHandler(Handler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = pass_on
 
     def reply(self, status, headers, content, length):
+        log(f"answers {self.command} {self.path}")
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
