@@ -35,7 +35,7 @@ struct progress {
 	unsigned lines;		/* on the terminal, to be overwritten */
 };
 
-/* Bars beyond these wait for their turn. */
+/* Bars beyond these, or beyond what the terminal has room for, wait for their turn. */
 #define BARS_MAX 8
 #define REDRAW_SECONDS 0.1
 #define STEP_BYTES ((uint64_t)512 << 10)
@@ -85,6 +85,15 @@ static unsigned terminal_width(void)
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
 		return size.ws_col;
 	return 80;
+}
+
+static unsigned bars_max(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_row > BARS_MAX + 2)
+		return BARS_MAX;
+	return size.ws_row > 3 ? size.ws_row - 2 : 1;
 }
 
 /* "sha256:5f70bf18a086…" as "5f70bf18a086"; file names stay. */
@@ -168,7 +177,7 @@ static uint64_t bytes_so_far(const struct progress *progress)
 /* The grand total, with rate and, where the sizes are known, time left. */
 static void total_line(const struct progress *progress, char *line, size_t size)
 {
-	char done[HUMAN_MAX], rate[HUMAN_MAX], left[HUMAN_MAX];
+	char done[HUMAN_MAX], all[HUMAN_MAX], rate[HUMAN_MAX], left[HUMAN_MAX];
 	uint64_t bytes = bytes_so_far(progress), remaining = 0;
 	double seconds = now() - progress->started, speed;
 	int len;
@@ -179,7 +188,8 @@ static void total_line(const struct progress *progress, char *line, size_t size)
 		remaining += item->total > item->current ? item->total - item->current : 0;
 	}
 	speed = (double)bytes / (seconds > 0.001 ? seconds : 0.001);
-	len = snprintf(line, size, "total %s, %s/s", human_size(done, bytes), human_size(rate, (uint64_t)speed));
+	len = snprintf(line, size, "total %s%s%s, %s/s", human_size(done, bytes), remaining > 0 ? " of " : "",
+		       remaining > 0 ? human_size(all, bytes + remaining) : "", human_size(rate, (uint64_t)speed));
 	if (remaining > 0 && speed > 1)
 		snprintf(line + len, size - (size_t)len, ", %s left",
 			 human_duration(left, (int64_t)((double)remaining / speed)));
@@ -187,7 +197,7 @@ static void total_line(const struct progress *progress, char *line, size_t size)
 
 static void redraw(struct progress *progress, bool force)
 {
-	unsigned width = terminal_width();
+	unsigned width = terminal_width(), bars = bars_max();
 	double at = now();
 	char line[256];
 
@@ -195,7 +205,7 @@ static void redraw(struct progress *progress, bool force)
 		return;
 	progress->drawn = at;
 	erase(progress);
-	for (size_t i = 0; i < progress->count && i < BARS_MAX; i++)
+	for (size_t i = 0; i < progress->count && i < bars; i++)
 		draw_bar(progress, &progress->active[i], width);
 	total_line(progress, line, sizeof(line));
 	draw_line(progress, line, width);

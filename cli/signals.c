@@ -7,7 +7,7 @@ static volatile int caught;
 
 static void on_signal(int signal)
 {
-	caught = signal;
+	__atomic_store_n(&caught, signal, __ATOMIC_RELAXED);	/* the library's threads look at it */
 }
 
 void signals_install(void)

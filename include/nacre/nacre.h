@@ -95,7 +95,7 @@ NACRE_API const char *nacre_version(void);
 /* --- progress and cancelling ----------------------------------------------------------------------------------- */
 
 enum nacre_event {
-	NACRE_EVENT_START,		/* work on an object begins */
+	NACRE_EVENT_START,		/* work on an object begins, or will: how much is known, before it does */
 	NACRE_EVENT_BYTES,		/* more of it is done */
 	NACRE_EVENT_DONE,
 	NACRE_EVENT_SKIPPED,		/* it was there already */

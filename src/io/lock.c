@@ -1,5 +1,7 @@
 #include "io/lock.h"
 
+#include "base/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
@@ -39,9 +41,9 @@ int nc_lock_wait(int fd, enum nc_lock_kind kind, uint64_t start, uint64_t length
 	if (!cancel)
 		return nc_lock_take(fd, kind, start, length, true, err);
 	for (long pause = PAUSE_MAX_NS / 64;; pause = pause < PAUSE_MAX_NS / 2 ? pause * 2 : PAUSE_MAX_NS) {
-		if (*cancel)
-			return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
-		int code = nc_lock_take(fd, kind, start, length, false, err);
+		int code = nc_cancel_check(cancel, err);
+		if (code == 0)
+			code = nc_lock_take(fd, kind, start, length, false, err);
 		if (code != NACRE_E_BUSY)
 			return code;
 		nanosleep(&(struct timespec){ .tv_nsec = pause }, NULL);

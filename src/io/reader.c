@@ -1,6 +1,7 @@
 #include "io/reader.h"
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "io/aside.h"
 #include "io/failure.h"
 #include "io/fd.h"
@@ -126,7 +127,7 @@ struct fd_reader {
 static bool wait_for_bytes(struct fd_reader *self)
 {
 	struct pollfd wait = { .fd = self->fd, .events = POLLIN };
-	while (!(self->cancel && *self->cancel) && !nc_aside_unwanted()) {
+	while (!nc_cancelled(self->cancel) && !nc_aside_unwanted()) {
 		int ready = poll(&wait, 1, LOOK_UP_MS);
 		if (ready > 0 || (ready < 0 && errno != EINTR))
 			return true;

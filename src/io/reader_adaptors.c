@@ -1,4 +1,5 @@
 /* Readers that pass on what they read, and look at it meanwhile. */
+#include "base/cancel.h"
 #include "io/aside.h"
 #include "io/failure.h"
 #include "io/reader.h"
@@ -174,7 +175,7 @@ static void tell_progress(struct progress_reader *self)
 static ssize_t progress_next(struct nc_reader *reader, const void **ret, struct nacre_error *err)
 {
 	struct progress_reader *self = (struct progress_reader *)reader;
-	if (self->progress->cancel && *self->progress->cancel)
+	if (nc_cancelled(self->progress->cancel))
 		self->cancelled = true;
 	if (self->cancelled)
 		return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");

@@ -3,6 +3,7 @@
 #include "store/changes.h"
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "driver/view_pair.h"
 #include "store/tree_tar.h"
 
@@ -117,8 +118,9 @@ static int look(void *ctx, const char *path, const struct nc_view_file *const fi
 {
 	struct changes *changes = ctx;
 	const struct nacre_progress *progress = changes->progress;
-	if (progress && progress->cancel && *progress->cancel)
-		return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+	int code = progress ? nc_cancel_check(progress->cancel, err) : 0;
+	if (code < 0)
+		return code;
 	const char *slash = strrchr(path, '/');
 	if (strncmp(slash ? slash + 1 : path, ".wh.", 4) == 0)
 		return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
@@ -127,7 +129,7 @@ static int look(void *ctx, const char *path, const struct nc_view_file *const fi
 		return add_gone(changes, path, err);
 	bool linked = files[1]->entry.type != NC_ENTRY_DIR && (has_names(files[0]) || has_names(files[1]));
 	bool equal = !files[0] && !*path && is_plain_root(&files[1]->entry);
-	int code = linked ? add_link(changes, path, files, err) : 0;
+	code = linked ? add_link(changes, path, files, err) : 0;
 	if (code == 0 && files[0])
 		code = nc_view_same(changes->before, changes->after, path, files, true, &equal, err);
 	if (code < 0 || equal)

@@ -1,5 +1,7 @@
 #include "store/check.h"
 
+#include "base/cancel.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -103,8 +105,7 @@ int nc_check_find(struct nc_check *check, enum nc_flaw flaw, const char *id, con
 
 int nc_check_cancelled(const struct nc_check *check, struct nacre_error *err)
 {
-	const volatile int *cancel = check->options->progress.cancel;
-	return cancel && *cancel ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+	return nc_cancel_check(check->options->progress.cancel, err);
 }
 
 static int look_locked(struct nc_check *check, const struct nc_twice *twice, const char *what, struct nacre_error *err)

@@ -15,6 +15,7 @@
  * must be that of the node's tar. */
 #include "store/migrate.h"
 
+#include "base/cancel.h"
 #include "io/path.h"
 #include "store/fill.h"
 
@@ -477,8 +478,8 @@ static int take_all(struct work *work, struct nacre_error *err)
 		if (!move->tree)
 			continue;
 		work->told->layers++;
-		if (cancel && *cancel)
-			code = nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+		if (nc_cancelled(cancel))
+			code = nc_cancel_check(cancel, err);
 		else if (!move->damage && move->below && move->below->damage)
 			code = tell_damage(work, move, "the layer below it cannot be moved", err);
 		else if (move->damage)

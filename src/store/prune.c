@@ -2,6 +2,8 @@
  * its node. What is in somebody's use by then stays. */
 #include "store/prune.h"
 
+#include "base/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -383,8 +385,7 @@ static void tell_all(struct work *work, const struct nc_map *images)
 
 static int check_cancel(const struct work *work, struct nacre_error *err)
 {
-	const volatile int *cancel = work->options->cancel;
-	return cancel && *cancel ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+	return nc_cancel_check(work->options->cancel, err);
 }
 
 static int remove_heads(struct work *work, const struct nc_map *images, struct nacre_error *err)

@@ -1,5 +1,6 @@
 #include "store/tree_tar.h"
 
+#include "base/cancel.h"
 #include "base/map.h"
 #include "tar/write.h"
 
@@ -93,8 +94,9 @@ static int find_first(struct nc_tree_tar *tree, const struct nc_view_file *file,
 static int report(const struct nc_tree_tar *tree, struct nacre_error *err)
 {
 	const struct nacre_progress *progress = tree->progress;
-	if (progress && progress->cancel && *progress->cancel)
-		return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
+	int code = progress ? nc_cancel_check(progress->cancel, err) : 0;
+	if (code < 0)
+		return code;
 	if (progress && progress->event)
 		progress->event(progress->ctx, NACRE_EVENT_BYTES, "export", tree->what, tree->bytes, 0);
 	return 0;

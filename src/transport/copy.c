@@ -6,6 +6,7 @@
  *	commit */
 #include "transport/copy.h"
 
+#include "base/cancel.h"
 #include "base/options.h"
 #include "image/reference.h"
 #include "transport/flow.h"
@@ -52,8 +53,7 @@ static void tell(const struct layer_work *work, enum nacre_event event, uint64_t
 
 static int check_cancel(const struct nc_copy *copy, struct nacre_error *err)
 {
-	const volatile int *cancel = copy->options->progress.cancel;
-	return cancel && *cancel ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+	return nc_cancel_check(copy->options->progress.cancel, err);
 }
 
 /* The bytes of the layer, watched. */

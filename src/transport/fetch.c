@@ -3,6 +3,7 @@
  * bytes that nobody has read, since those still have to be read when the last one has come. */
 #include "transport/fetch.h"
 
+#include "base/cancel.h"
 #include "io/crew.h"
 #include "io/failure.h"
 #include "io/turns.h"
@@ -56,7 +57,7 @@ struct nc_fetches {
 static bool is_cancelled(const struct nc_fetches *all)
 {
 	const struct nacre_progress *progress = all->wish.progress;
-	return nc_aside_unwanted() || (progress && progress->cancel && *progress->cancel);
+	return nc_aside_unwanted() || (progress && nc_cancelled(progress->cancel));
 }
 
 static void tell_bytes(struct nc_fetch *self, uint64_t have)

@@ -3,6 +3,7 @@
 #include "transport/http.h"
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "io/aside.h"
 #include "transport/curl.h"
 
@@ -224,8 +225,7 @@ static int on_seek(void *ctx, curl_off_t offset, int whence)
 
 static int cancelled(const struct nc_http *http, struct nacre_error *err)
 {
-	const volatile int *cancel = http->options.cancel;
-	return (cancel && *cancel) || nc_aside_unwanted() ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
+	return nc_cancelled(http->options.cancel) || nc_aside_unwanted() ? nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled") : 0;
 }
 
 /* A reason without control characters and the host it is about. */

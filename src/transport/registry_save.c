@@ -166,6 +166,8 @@ static int has_layer(void *place, const struct nc_offer_layer *layer, const stru
 		layer->diff_id.alg ? nc_map_get(self->done, &layer->diff_id, sizeof layer->diff_id) : NULL;
 	if (done && (!wish->as_it_comes || nc_digest_equal(&done->digest, &layer->blob))) {
 		nc_layer_describe(done, wish, ret);
+		if (wish->as_it_comes)
+			tell_skipped(self, &done->digest, done->size);
 		return 1;
 	}
 	/* of any other the digest shows when it is compressed */
@@ -281,6 +283,15 @@ static int is_current(struct registry_sink *self, const struct nc_offer *offer, 
 	return code < 0 ? code : nc_remote_has_manifest(self->remote, reference, &digest, err);
 }
 
+/* What goes as it comes is known beforehand, so that whoever looks on can tell how much is left. */
+static void announce(const struct registry_sink *self, const struct nc_offer *offer)
+{
+	char id[NC_DIGEST_TEXT];
+	for (size_t i = 0; i < offer->layer_count && self->image.wish.as_it_comes; i++)
+		nc_progress_tell(&self->progress, NACRE_EVENT_START, nc_digest_text(&offer->layers[i].blob, id), NC_SEND_WHAT, 0,
+				 offer->layers[i].blob_size);
+}
+
 static int registry_begin(struct nc_sink *sink, const struct nc_offer *offer, struct nacre_error *err)
 {
 	struct registry_sink *self = (struct registry_sink *)sink;
@@ -292,6 +303,7 @@ static int registry_begin(struct nc_sink *sink, const struct nc_offer *offer, st
 	if (code < 0)
 		return code;
 	self->current = code > 0;
+	announce(self, offer);
 	code = self->current ? 0 : find_homes(self, err);
 	return code < 0 || self->current ? code : add_source(self, offer, err);
 }

@@ -1,6 +1,7 @@
 #include "transport/remote_inner.h"
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "image/gojson.h"
 #include "io/aside.h"
 
@@ -116,8 +117,7 @@ static unsigned retries_wished(void)
 
 static bool is_cancelled(const struct nc_remote *remote)
 {
-	return nc_aside_unwanted() ||
-	       (remote->progress && remote->progress->cancel && *remote->progress->cancel);
+	return nc_aside_unwanted() || (remote->progress && nc_cancelled(remote->progress->cancel));
 }
 
 int nc_remote_wait(struct nc_remote *remote, unsigned try, int64_t at_least, const char *why, int code,

@@ -110,3 +110,11 @@ fails() {
 	fi
 }
 says() { [[ $stderr == *"$1"* ]] || { printf 'not in: %s\n' "$stderr"; return 1; }; }
+# Ctrl-C for what was started with its stderr in the file of that name: it ends at once, and says so.
+interrupt() {
+	local code=0
+	kill -INT "$pid"
+	wait "$pid" || code=$?
+	[ $code = 130 ]
+	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+}

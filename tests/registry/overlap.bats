@@ -94,11 +94,7 @@ untouched() { # an empty store, but for what a next pull goes on with
 	fault most 1 2 3
 	start "$NACRE" pull -q --tls-verify=false "$faulty/five:1" 2>stderr
 	for number in 1 2 3; do await "^gave .*$(layer $number)" "$files/proxy/log"; done
-	kill -INT $pid
-	code=0
-	wait $pid || code=$?
-	[ $code = 130 ]
-	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+	interrupt
 	untouched
 	pull "$faulty/five:1"
 }
@@ -147,11 +143,7 @@ untouched() { # an empty store, but for what a next pull goes on with
 	fault hang 1 2 3
 	start "$NACRE" push -q --tls-verify=false "$registry/five:1" "$faulty/stopped:1" 2>stderr
 	for number in 1 2 3; do await "^fault hang .*$(layer $number)" "$files/proxy/log"; done
-	kill -INT $pid
-	code=0
-	wait $pid || code=$?
-	[ $code = 130 ]
-	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+	interrupt
 	run ! sk inspect --tls-verify=false "docker://$registry/stopped:1"
 }
 
@@ -163,6 +155,24 @@ untouched() { # an empty store, but for what a next pull goes on with
 	nacre check --full
 	small push -q --tls-verify=false "$registry/large:1" "$registry/sent/large:1"
 	small push -q --tls-verify=false --compression zstd "$registry/large:1" "$registry/sent/large:zstd"
+}
+
+@test "progress: the grand total is of all layers, whatever is under way; a line a layer" {
+	local sum from=$faulty/five:1 to=$registry/told:1
+	sum=$(sk inspect --tls-verify=false --raw "docker://$registry/five:1" | jq '[.layers[].size] | add')
+	fault delay 1 2 3 4 5
+	TERM=xterm COLUMNS=120 nacre pull --progress tty --tls-verify=false "$from" 2>tty
+	grep -aq "total [^ ]*B of $(awk "BEGIN { printf \"%.3gMB\", $sum / 1e6 }"), [^ ]*B/s, .* left" tty
+	[ "$(grep -ac 'pulling layer [0-9a-f]*: done, ' tty)" = 5 ]
+	nacre push --progress json --tls-verify=false "$from" "$to" 2>lines
+	jq -se 'map(select(.status == "pushing layer: done")) | length == 5' lines
+	jq -se --argjson sum "$sum" '[.[] | select(.status == "pushing layer")] | group_by(.id) | map(.[-1].progressDetail) |
+		length == 5 and all(.current == .total) and (map(.total) | add) == $sum' lines
+	nacre push --progress plain --tls-verify=false "$from" "$to" 2>plain
+	[ "$(grep -c 'pushing layer [0-9a-f]*: there already' plain)" = 5 ]
+	NACRE_ROOT=$work/other nacre pull --progress plain --tls-verify=false "$from" 2>plain
+	[ "$(grep -c 'pulling layer [0-9a-f]*: done, ' plain)" = 5 ]
+	[ "$(tail -1 plain | grep -c '^total .*/s$')" = 1 ]
 }
 
 @test "two pulls of images that share layers do not disturb each other" {

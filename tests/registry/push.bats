@@ -140,10 +140,6 @@ config_at() { sk inspect --tls-verify=false --raw "docker://$registry/$1" | jq -
 	serve hanging proxy --upstream "$registry" --faults "$work/hangs"
 	start "$NACRE" push -q --tls-verify=false --compression none app:1 "localhost:$port/stopped:1" 2>stderr
 	await '^fault hang' "$files/hanging/log"
-	kill -INT $pid
-	code=0
-	wait $pid || code=$?
-	[ $code = 130 ]
-	[ "$(cat stderr)" = "nacre: interrupted; the store is as it was" ]
+	interrupt
 	run ! sk inspect --tls-verify=false "docker://$registry/stopped:1"
 }
