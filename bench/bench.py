@@ -168,6 +168,21 @@ PEERS = {
 }
 
 
+class Ostree(Program):
+    """A commit a layer; it syncs each itself, and reads no zstd."""
+
+    def __init__(self):
+        super().__init__('ostree')
+        self.commands = {'archive': lambda image, form: self.commit(image, 'raw'),
+                         'layout': lambda image, form: self.commit(image, form) if form == 'gz' else None}
+
+    @staticmethod
+    def commit(image, form):
+        ostree = f'ostree --repo={STORE}/r'
+        return f'set -e; export LC_ALL=C.UTF-8; {ostree} init --mode=bare; ' + '; '.join(
+            f'{ostree} commit -b {number} --tree=tar={layer} --tar-autocreate-parents' for number, layer in enumerate(layers_of(image, form)))
+
+
 class Containerd(Program):
     """containerd 1.6 imports archives alone, so that a layout is an archive made of it."""
 
@@ -273,6 +288,8 @@ def programs():
     found += [Program(name, commands) for name, commands in PEERS.items() if installed(name)]
     if installed('containerd'):
         found.append(Containerd())
+    if installed('ostree'):
+        found.append(Ostree())
     found += [Tar(), Limit(), Program('cat', {'save': 'cat {image}.docker.tar >{out}'})]
     wanted = options.programs.split(',') if options.programs else None
     return [program for program in found if not wanted or program.name in wanted]
@@ -470,7 +487,8 @@ def machine():
     cpu = re.search(r'model name\s*: (.*)', open('/proc/cpuinfo').read())
     versions = {}
     for program, command in (('nacre', f'{NACRE} version'), ('skopeo', 'skopeo --version'), ('podman', 'podman --version'),
-                             ('umoci', 'umoci --version'), ('containerd', 'containerd --version'), ('GNU tar', 'tar --version')):
+                             ('umoci', 'umoci --version'), ('containerd', 'containerd --version'), ('ostree', 'echo ostree $(ostree --version | grep -o "[0-9.]*" | head -1)'),
+                             ('GNU tar', 'tar --version')):
         with contextlib.suppress(RuntimeError):
             versions[program] = run(command).splitlines()[0]
     return {'cpu': cpu.group(1) if cpu else platform.machine(), 'cpus': os.cpu_count(), 'kernel': platform.release(),
