@@ -1,15 +1,19 @@
-/* Mounting trees of the erofs driver: one EROFS over the archives of all layers. Its index is made when it is needed
+/* Mounting trees of the erofs driver: one EROFS over the archives of all layers, from the files, or where the kernel refuses
+ * those, from loop devices on them. Its index is made when it is needed
  * first, and kept beside the layer's own as "merged". */
 #include "driver/erofs.h"
 
 #include "driver/erofs_format.h"
 #include "io/fd.h"
+#include "io/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The longest string that fsconfig takes, with its NUL. */
@@ -115,53 +119,62 @@ static int fail_step(int fs, int sys, const char *what, struct nacre_error *err)
 	return nc_fail(err, code, sys, "mount erofs (%s; the kernel says: %s)", what, log);
 }
 
-static int add_devices(int fs, const struct nc_erofs_home *home, const char *id, const struct nc_erofs *image,
-		       struct nacre_error *err)
+/* The files of a mount, by the names that the kernel is to open: the image, and the devices that it names. */
+struct files {
+	const struct nc_erofs_home *home;
+	const char *id, *name;		/* name: of the image in the layer's directory; NULL: it has none */
+	int fd;				/* of the image */
+	const struct nc_erofs *image;
+	struct nc_loop *loops;		/* one for each of them, the image first; NULL: the files themselves */
+	size_t loop_count;
+};
+
+static void device_value(const struct files *files, size_t i, char *value)
 {
-	for (size_t i = 0; i < image->device_count; i++) {
-		struct nc_edevice_path path;
-		char value[VALUE_MAX];
-		nc_edevice_path(image->devices[i].tag, id, &path);
-		int len = snprintf(value, sizeof value, "%s/%s", home->path, path.text);
-		if (len < 0 || (size_t)len >= sizeof value)
-			snprintf(value, sizeof value, "/proc/self/fd/%d/%s", home->dir, path.text);
-		if (fsconfig(fs, FSCONFIG_SET_STRING, "device", value, 0) < 0)
-			return fail_step(fs, errno, path.text, err);
+	struct nc_edevice_path path;
+	if (files->loops) {
+		snprintf(value, VALUE_MAX, "%s", files->loops[i + 1].path);
+		return;
 	}
-	return 0;
+	nc_edevice_path(files->image->devices[i].tag, files->id, &path);
+	int len = snprintf(value, VALUE_MAX, "%s/%s", files->home->path, path.text);
+	if (len < 0 || len >= VALUE_MAX)
+		snprintf(value, VALUE_MAX, "/proc/self/fd/%d/%s", files->home->dir, path.text);
 }
 
-/* name: of the image in the layer's directory, for those who read /proc/mounts. */
-static int add_source(int fs, const struct nc_erofs_home *home, const char *id, const char *name, int fd,
-		      struct nacre_error *err)
+/* For those who read /proc/mounts, by its path where that is possible. */
+static void source_value(const struct files *files, char *value)
+{
+	int len = files->loops ? snprintf(value, VALUE_MAX, "%s", files->loops[0].path)
+		  : files->name ? snprintf(value, VALUE_MAX, "%s/%s/%s", files->home->path, files->id, files->name) : -1;
+	if (len < 0 || len >= VALUE_MAX)
+		snprintf(value, VALUE_MAX, "/proc/self/fd/%d", files->fd);
+}
+
+static int configure(int fs, const struct files *files, struct nacre_error *err)
 {
 	char value[VALUE_MAX];
-	int len = name ? snprintf(value, sizeof value, "%s/%s/%s", home->path, id, name) : -1;
-	if (len < 0 || (size_t)len >= sizeof value)
-		snprintf(value, sizeof value, "/proc/self/fd/%d", fd);
-	return fsconfig(fs, FSCONFIG_SET_STRING, "source", value, 0) < 0 ? fail_step(fs, errno, "source", err) : 0;
+	source_value(files, value);
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", value, 0) < 0)
+		return fail_step(fs, errno, "source", err);
+	if (fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+		return fail_step(fs, errno, "ro", err);
+	for (size_t i = 0; i < files->image->device_count; i++) {
+		device_value(files, i, value);
+		if (fsconfig(fs, FSCONFIG_SET_STRING, "device", value, 0) < 0)
+			return fail_step(fs, errno, value, err);
+	}
+	return fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? fail_step(fs, errno, "create", err) : 0;
 }
 
-int nc_erofs_mount(const struct nc_erofs_home *home, const char *id, int *ret, struct nacre_error *err)
+/* ret: not attached anywhere. */
+static int mount_files(const struct files *files, int *ret, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_erofs_close) struct nc_erofs image = { .meta = NULL };
-	NC_AUTO_FD int fd = -1;
-	NC_AUTO_FD int fs = -1;
-	const char *name;
-	int code = open_image(home, id, &name, &fd, err);
-	if (code == 0)
-		code = nc_erofs_open_head(fd, id, &image, err);
-	if (code < 0)
-		return code;
-	fs = fsopen("erofs", FSOPEN_CLOEXEC);
+	NC_AUTO_FD int fs = fsopen("erofs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return nc_fail(err, errno == ENODEV || errno == ENOSYS ? NACRE_E_UNSUPPORTED : NACRE_E_IO, errno,
 			       "use erofs");
-	code = add_source(fs, home, id, name, fd, err);
-	if (code == 0)
-		code = add_devices(fs, home, id, &image, err);
-	if (code == 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		code = fail_step(fs, errno, "create", err);
+	int code = configure(fs, files, err);
 	if (code < 0)
 		return code;
 	int mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
@@ -169,4 +182,86 @@ int nc_erofs_mount(const struct nc_erofs_home *home, const char *id, int *ret, s
 		return fail_step(fs, errno, "fsmount", err);
 	*ret = mount;
 	return 0;
+}
+
+/* --- loop devices ----------------------------------------------------------------------------------------------- */
+
+static void drop_loops(struct files *files)
+{
+	for (size_t i = 0; i < files->loop_count; i++)
+		close(files->loops[i].fd);
+	free(files->loops);
+	files->loops = NULL;
+}
+
+/* A loop device ends with the last whole block of its file. An archive that ends within one is copied, and filled up. */
+static int fill_up(const struct nc_erofs_home *home, int *fd, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *archive = NULL;
+	NC_AUTO_FD int copy = -1;
+	struct stat st;
+	const void *bytes;
+	ssize_t n = 0;
+	if (fstat(*fd, &st) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "look at an archive");
+	if (st.st_size % NC_EROFS_BLOCK == 0)
+		return 0;
+	int code = nc_reader_fd(nc_fd_give(fd), true, "archive", &archive, err);
+	if (code == 0)
+		code = nc_file_unnamed(home->readonly ? -1 : home->dir, &copy, err);
+	while (code == 0 && (n = nc_reader_next(archive, &bytes, err)) > 0) {
+		int sys = nc_write_full(copy, bytes, (size_t)n);
+		code = sys ? nc_fail(err, NACRE_E_IO, sys, "copy an archive") : 0;
+	}
+	if (code < 0 || n < 0)
+		return code < 0 ? code : (int)n;
+	if (ftruncate(copy, st.st_size / NC_EROFS_BLOCK * NC_EROFS_BLOCK + NC_EROFS_BLOCK) < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "copy an archive");
+	*fd = nc_fd_give(&copy);
+	return 0;
+}
+
+static int attach_device(struct files *files, size_t i, struct nacre_error *err)
+{
+	struct nc_edevice_path path;
+	nc_edevice_path(files->image->devices[i].tag, files->id, &path);
+	NC_AUTO_FD int fd = openat(files->home->dir, path.text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "open '%s'", path.text);
+	int code = fill_up(files->home, &fd, err);
+	return code < 0 ? code : nc_loop_attach(fd, &files->loops[files->loop_count], err);
+}
+
+static int attach_loops(struct files *files, struct nacre_error *err)
+{
+	size_t count = files->image->device_count + 1;
+	files->loops = nc_zalloc(count * sizeof *files->loops);
+	if (!files->loops)
+		return nc_nomem(err);
+	int code = nc_loop_attach(files->fd, &files->loops[0], err);
+	while (code == 0 && ++files->loop_count < count)
+		code = attach_device(files, files->loop_count - 1, err);
+	return code;
+}
+
+int nc_erofs_mount(const struct nc_erofs_home *home, const char *id, int *ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_erofs_close) struct nc_erofs image = { .meta = NULL };
+	NC_AUTO_FD int fd = -1;
+	struct files files = { .home = home, .id = id, .image = &image };
+	int code = open_image(home, id, &files.name, &fd, err);
+	if (code == 0)
+		code = nc_erofs_open_head(fd, id, &image, err);
+	if (code < 0)
+		return code;
+	files.fd = fd;
+	code = mount_files(&files, ret, err);
+	/* the kernel is older than 6.12, or it does not read files of this file system so */
+	if (code != NACRE_E_UNSUPPORTED || !err || err->sys != ENOTBLK)
+		return code;
+	code = attach_loops(&files, err);
+	if (code == 0)
+		code = mount_files(&files, ret, err);
+	drop_loops(&files);
+	return code;
 }

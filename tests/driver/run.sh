@@ -62,8 +62,8 @@ for fs in "$@"; do
 	mounted=$point
 	one overlay "$fs" "$point"
 	one vfs "$fs" "$point"
-	# mounted from files, which a tmpfs does not allow
-	[ "$fs" = tmpfs ] || one erofs "$fs" "$point"
+	# mounted from files, but on tmpfs, which does not allow it, from loop devices
+	one erofs "$fs" "$point"
 	if [ "$fs" = btrfs ]; then
 		one btrfs "$fs" "$point"
 		# no file system of its own there: it works in a directory that is its user's

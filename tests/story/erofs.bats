@@ -87,3 +87,40 @@ come_and_go() { # NUMBER
 	left | diff before -
 	is_clean
 }
+
+# Files of a tmpfs cannot be mounted, and so it is with all files before Linux 6.12.
+@test "where files cannot be mounted, loop devices are, and go with the mount" {
+	local words=() i
+	need_root
+	on_erofs
+	mkdir memory
+	mount -t tmpfs -o size=100m none memory
+	export NACRE_ROOT=$work/memory/store
+	for ((i = 1; i <= 20; i++)); do
+		words+=(--file f$i=$i --file same=$i)
+		[ $i = 20 ] || words+=(--layer)
+	done
+	make_image docker twenty.tar --name twenty:1 "${words[@]}"
+	nacre load -q twenty.tar >/dev/null
+	mkdir here
+	nacre mount twenty:1 here >/dev/null
+	has "$(grep " $work/here " /proc/self/mountinfo)" " - erofs /dev/loop"
+	is "$(losetup -ln -O BACK-FILE | grep -c "^$NACRE_ROOT/")" 21
+	is "$(cat here/f{1,7,20} here/same | tr -d '\n')" 172020
+	nacre umount here
+	# an archive that ends within a block
+	printf hello >f
+	tar -cf whole.tar f
+	head -c 517 whole.tar >cut.tar
+	nacre import -q cut.tar cut:1 >/dev/null
+	nacre mount cut:1 here >/dev/null
+	is "$(cat here/f)" hello
+	nacre umount here
+	nacre graph tar "$(nacre inspect cut:1 | jq -r '.[0].layers[0].chain_id')" | cmp - cut.tar
+	for ((i = 0; i < 100; i++)); do
+		losetup -ln -O BACK-FILE | grep -q "^$work/memory/" || break
+		sleep 0.1
+	done
+	is "$(losetup -ln -O BACK-FILE | grep -c "^$work/memory/")" 0
+	umount memory
+}
