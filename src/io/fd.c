@@ -164,6 +164,8 @@ int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *re
 		code = nc_buf_add(&buf, chunk, (size_t)n, err);
 		if (code < 0)
 			return nc_wrap(err, code, "read '%s'", name);
+		if ((size_t)n < sizeof chunk)	/* its end was seen */
+			break;
 	}
 	if (n < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "read '%s'", name);

@@ -16,6 +16,7 @@ struct image {
 	char *config_bytes, *manifest_bytes, *media_type;
 	char **names, **digests;	/* end with NULL */
 	struct nacre_layer_info *layers;
+	int dir, manifests;		/* while it is read: directories of the node; -1 */
 	struct nacre_history_info *history;
 	struct nc_v1_image **ancestors;	/* of 2015: what its history points into, oldest first */
 	char **commands;
@@ -84,11 +85,11 @@ static int read_names(struct nacre_store *store, struct image *image, struct nac
 }
 
 /* The first manifest: its digest and media type. 0 when none came. */
-static int read_first(struct nacre_store *store, struct image *image, struct nc_digest *ret, struct nacre_error *err)
+static int read_first(struct image *image, struct nc_digest *ret, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *line = NULL;
 	size_t len;
-	int code = nc_node_file(store, image->face.id, "manifest", 1024, &line, &len, err);
+	int code = nc_node_file_in(image->dir, image->face.id, "manifest", 1024, &line, &len, err);
 	if (code == NACRE_E_NOTFOUND)
 		return 0;
 	char *space = code == 0 ? strchr(line, ' ') : NULL;
@@ -113,9 +114,19 @@ static int add_digest(struct image *image, size_t *count, const struct nc_digest
 	return 0;
 }
 
+static int read_manifest(struct image *image, const struct nc_digest *digest, char **ret, size_t *ret_len,
+			 struct nacre_error *err)
+{
+	char text[NC_DIGEST_TEXT];
+	int code = image->manifests < 0 ? nc_dir_open(image->dir, "manifests", &image->manifests, err) : 0;
+	if (code == 0)
+		code = nc_file_read(image->manifests, nc_digest_hex(digest, text), NC_DOCUMENT_MAX, ret, ret_len, err);
+	return code;
+}
+
 /* Manifests, without the indexes: first the one that came first. */
-static int read_digests(struct nacre_store *store, struct image *image, const struct nc_node_facts *facts,
-			const struct nc_digest *first, struct nacre_error *err)
+static int read_digests(struct image *image, const struct nc_node_facts *facts, const struct nc_digest *first,
+			struct nacre_error *err)
 {
 	size_t count = 0;
 	image->digests = nc_realloc_array(NULL, facts->document_count + 2, sizeof *image->digests);
@@ -130,7 +141,7 @@ static int read_digests(struct nacre_store *store, struct image *image, const st
 		size_t len;
 		if (first && nc_digest_equal(first, &facts->documents[i]))
 			continue;
-		code = nc_store_manifest(store, image->face.id, &facts->documents[i], &bytes, &len, err);
+		code = read_manifest(image, &facts->documents[i], &bytes, &len, err);
 		if (code == 0 && nc_manifest_parse(bytes, len, NULL, &manifest, NULL) == 0 &&
 		    manifest->kind == NC_DOC_MANIFEST)
 			code = add_digest(image, &count, &facts->documents[i], err);
@@ -158,19 +169,16 @@ static int read_blobs(struct nacre_store *store, struct image *image, struct nac
 	return 0;
 }
 
-static int read_documents(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
+static int read_documents(struct nacre_store *store, struct image *image, const struct nc_node_facts *facts, bool lean,
+			  struct nacre_error *err)
 {
-	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	struct nc_digest first;
-	int there = read_first(store, image, &first, err);
+	int there = read_first(image, &first, err);
 	if (there < 0)
 		return there;
-	int code = nc_node_look(store, image->face.id, &facts, err);
-	if (code == 0)
-		code = read_digests(store, image, &facts, there ? &first : NULL, err);
+	int code = read_digests(image, facts, there ? &first : NULL, err);
 	if (code == 0 && there)
-		code = nc_store_manifest(store, image->face.id, &first, &image->manifest_bytes,
-					 &image->face.manifest_len, err);
+		code = read_manifest(image, &first, &image->manifest_bytes, &image->face.manifest_len, err);
 	if (code == NACRE_E_NOTFOUND)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s: its manifest is missing", image->face.id);
 	if (code < 0 || !there)
@@ -332,13 +340,13 @@ static void fill_facts(struct image *image)
 	face->labels = (const char *const *)config->labels;
 }
 
-static int read_config(struct nacre_store *store, struct image *image, bool lean, struct nacre_error *err)
+static int read_config(struct image *image, bool lean, struct nacre_error *err)
 {
 	struct nacre_image *face = &image->face;
 	struct nc_digest digest;
 	char hex[NC_DIGEST_TEXT];
 	size_t len;
-	int code = nc_node_file(store, face->id, "config", NC_DOCUMENT_MAX, &image->config_bytes, &len, err);
+	int code = nc_node_file_in(image->dir, face->id, "config", NC_DOCUMENT_MAX, &image->config_bytes, &len, err);
 	if (code == 0)
 		code = nc_digest_of(image->config_bytes, len, &digest, err);
 	if (code == 0 && strcmp(nc_digest_hex(&digest, hex), face->id) != 0)
@@ -358,17 +366,21 @@ static int read_config(struct nacre_store *store, struct image *image, bool lean
 	return 0;
 }
 
-static int read_modern(struct nacre_store *store, struct image *image, const char *parent, bool lean,
+static int read_modern(struct nacre_store *store, struct image *image, const struct nc_node_facts *facts, bool lean,
 		       struct nacre_error *err)
 {
-	int code = read_config(store, image, lean, err);
+	int code = nc_node_open(store, image->face.id, &image->dir, err);
 	if (code == 0)
-		code = read_layers(store, image, parent, lean, err);
+		code = read_config(image, lean, err);
+	if (code == 0)
+		code = read_layers(store, image, facts->parent, lean, err);
 	if (code == 0 && image->face.layer_count != image->config->diff_id_count)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "image %.12s has %zu layers, its config %zu", image->face.id,
 			       image->face.layer_count, image->config->diff_id_count);
 	if (code == 0)
-		code = read_documents(store, image, lean, err);
+		code = read_documents(store, image, facts, lean, err);
+	nc_fd_release(&image->manifests);
+	nc_fd_release(&image->dir);
 	return code < 0 || lean ? code : fill_history(image, err);
 }
 
@@ -596,16 +608,17 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 	NC_AUTO_WITNESS struct nc_witness witness = NC_WITNESS_NONE;
 	int code = nc_witness_take(store, id, &witness, err);
 	if (code == 0)
-		code = nc_node_look_brief(store, id, &facts, err);
+		code = nc_node_look(store, id, &facts, err);
 	if (code < 0)
 		return code;
 	NC_CLEANUP(image_auto) struct image *image = nc_zalloc(sizeof *image);
 	if (!image)
 		return nc_nomem(err);
 	memcpy(image->face.id, id, NC_HEX_ID);
+	image->dir = image->manifests = -1;
 	code = read_names(store, image, err);
 	if (code == 0)
-		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, facts.parent, lean, err)
+		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, &facts, lean, err)
 						  : read_old(store, image, lean, err);
 	if (!nc_witness_holds(&witness))
 		return nc_witness_judge(&witness, code, err);
@@ -625,15 +638,28 @@ int nacre_image_get(struct nacre_store *store, const char *what, struct nacre_im
 	return code < 0 ? code : nc_image_read(store, id, false, ret, err);
 }
 
+/* What is called so may have come with an index, which another name for it means, too. */
+static bool find_index(struct nacre_store *store, const char *what, const char *id, struct nc_digest *ret)
+{
+	struct nc_name_target target;
+	char full[NC_REFERENCE_TEXT];
+	if (nc_name_normal(what, full, NULL) < 0 || nc_name_read(store, full, &target, NULL) < 0 ||
+	    strcmp(target.id, id) != 0)
+		return false;
+	*ret = target.index;
+	return target.index.alg;
+}
+
 int nacre_tag(struct nacre_store *store, const char *what, const char *name, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
-	struct nc_digest manifest;
+	struct nc_digest manifest, index;
 	char id[NC_HEX_ID];
 	int code = nc_store_resolve(store, what, id, &manifest, err);
+	bool indexed = code == 0 && find_index(store, what, id, &index);
 	if (code == 0)
 		code = nc_ingest_begin(store, &ingest, err);
 	if (code == 0)
-		code = nc_ingest_name(ingest, name, id, manifest.alg ? &manifest : NULL, err);
+		code = nc_ingest_name(ingest, name, id, manifest.alg ? &manifest : NULL, indexed ? &index : NULL, err);
 	return code < 0 ? code : nc_ingest_commit(ingest, err);
 }

@@ -415,7 +415,7 @@ static int add_documents(struct nc_ingest *ingest, const struct nc_image_in *in,
 	return code;
 }
 
-static int name_it(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
+int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
 		   const struct nc_digest *index, struct nacre_error *err)
 {
 	char full[NC_REFERENCE_TEXT], file[16];
@@ -450,12 +450,6 @@ static int name_it(struct nc_ingest *ingest, const char *name, const char *id, c
 	return code;
 }
 
-int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
-		   struct nacre_error *err)
-{
-	return name_it(ingest, name, id, manifest, NULL, err);
-}
-
 int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char *ret_id, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_config_auto) struct nc_config *config = NULL;
@@ -481,8 +475,8 @@ int nc_ingest_image(struct nc_ingest *ingest, const struct nc_image_in *in, char
 	code = there ? add_documents(ingest, in, id, documents, err)
 		     : build_image(ingest, in, id, top, config, documents, err);
 	for (const char *const *name = in->names; code == 0 && name && *name; name++)
-		code = name_it(ingest, *name, id, in->manifest ? &documents[0].digest : NULL,
-			       in->index ? &documents[1].digest : NULL, err);
+		code = nc_ingest_name(ingest, *name, id, in->manifest ? &documents[0].digest : NULL,
+				      in->index ? &documents[1].digest : NULL, err);
 	if (code < 0)
 		return code;
 	memcpy(ret_id, id, NC_HEX_ID);

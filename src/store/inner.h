@@ -140,6 +140,9 @@ int nc_node_salvage(struct nacre_store *store, const char *id, struct nc_node_fa
 /* A small file of a node, whole. */
 int nc_node_file(struct nacre_store *store, const char *id, const char *file, size_t max, char **ret, size_t *ret_len,
 		 struct nacre_error *err);
+/* The same through the node's directory. */
+int nc_node_file_in(int node, const char *id, const char *file, size_t max, char **ret, size_t *ret_len,
+		    struct nacre_error *err);
 /* The nearest of id and its ancestors that has a layer, whose tree is the node's: "" when none has. */
 int nc_node_tree(struct nacre_store *store, const char *id, char *ret_tree, struct nacre_error *err);
 /* The chain ID of a layer on top of parent (NULL or "": none). NACRE_E_UNSUPPORTED when it is no SHA-256. */

@@ -56,9 +56,13 @@ int nc_node_file(struct nacre_store *store, const char *id, const char *file, si
 {
 	NC_AUTO_FD int dir = -1;
 	int code = open_node(store->graph, id, &dir, err);
-	if (code < 0)
-		return code;
-	code = nc_file_read(dir, file, max, ret, ret_len, err);
+	return code < 0 ? code : nc_node_file_in(dir, id, file, max, ret, ret_len, err);
+}
+
+int nc_node_file_in(int node, const char *id, const char *file, size_t max, char **ret, size_t *ret_len,
+		    struct nacre_error *err)
+{
+	int code = nc_file_read(node, file, max, ret, ret_len, err);
 	if (code == NACRE_E_BADDATA || code == NACRE_E_LIMIT)
 		code = nc_blame(err, NACRE_E_CORRUPT);
 	return code < 0 ? nc_wrap(err, code, "node %.12s", id) : 0;

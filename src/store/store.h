@@ -160,9 +160,9 @@ int nc_ingest_blob(struct nc_ingest *ingest, const struct nc_blob_ref *blob, str
 /* An image that is there or in this ingest keeps all these blobs as long as it is there itself: index names them. */
 int nc_ingest_whole(struct nc_ingest *ingest, const char *id, const struct nc_digest *index, const struct nc_blob_ref *blobs,
 		    size_t count, struct nacre_error *err);
-/* A name for a node that is there or in this ingest. manifest may be NULL. */
+/* A name for a node that is there or in this ingest. manifest and index, which it came with by that name, may be NULL. */
 int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, const struct nc_digest *manifest,
-		   struct nacre_error *err);
+		   const struct nc_digest *index, struct nacre_error *err);
 /* Makes all of it durable and visible. The ingest is then empty and may be freed or used for the next image. */
 int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 

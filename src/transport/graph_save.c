@@ -268,7 +268,7 @@ static int end_kept(struct graph_sink *self, const char *const *names, struct na
 		    struct nacre_error *err)
 {
 	for (; *names && !self->mend_only; names++) {
-		int code = nc_ingest_name(self->ingest, *names, self->offer->v1_id, NULL, err);
+		int code = nc_ingest_name(self->ingest, *names, self->offer->v1_id, NULL, NULL, err);
 		if (code < 0)
 			return code;
 	}

@@ -17,6 +17,7 @@ succeed, and leave no file behind that an undisturbed run does not leave. Prints
 import argparse
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -34,9 +35,9 @@ from known import LIMIT, Image, Store, Wrong, judge_image, make_image, own_mount
 
 # loaded: images that are there; setup: commands, or functions of a store and a mount point; before, after: what names mean;
 # writable: names of writable layers before and after; damaged: IDs of images that are damaged before;
-# gone: IDs of images that are removed
-Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable damaged gone',
-                                  defaults=[((), ()), (), ()])
+# gone: IDs of images that are removed; whole: the layout that the index whole:1 must give again wherever that name is
+Scenario = collections.namedtuple('Scenario', 'name loaded setup command before after writable damaged gone whole',
+                                  defaults=[((), ()), (), (), None])
 
 
 def make_images(work):
@@ -142,6 +143,48 @@ def make_imported(work, store, app):
     return Image(facts['id'].removeprefix('sha256:'), layer, app.layers[:1], tree.facts_of(home))
 
 
+def make_whole(work, nacre, images):
+    """A layout with an index of app and noise, an attestation, and an artifact in an index of its own: its directory."""
+    layout = os.path.join(work, 'whole')
+    for name in ('app', 'noise'):
+        run(nacre, 'copy', '-q', 'docker-archive:' + images[name].archive, f'oci:{layout}:{name}')
+    with open(os.path.join(layout, 'index.json')) as f:
+        app, noise = (dict(item, platform={'os': 'linux', 'architecture': arch}, annotations={})
+                      for item, arch in zip(json.load(f)['manifests'], ('amd64', 'arm64')))
+
+    def blob(content, media_type):
+        digest = hashlib.sha256(content).hexdigest()
+        with open(os.path.join(layout, 'blobs/sha256', digest), 'wb') as f:
+            f.write(content)
+        return {'mediaType': media_type, 'digest': 'sha256:' + digest, 'size': len(content)}
+
+    def document(kind, **fields):
+        media_type = f'application/vnd.oci.image.{kind}.v1+json'
+        return blob(json.dumps({'schemaVersion': 2, 'mediaType': media_type, **fields}).encode(), media_type)
+
+    def artifact(text):
+        return document('manifest', config=blob(b'{}', 'application/vnd.oci.empty.v1+json'),
+                        layers=[blob(text.encode() * 3000, 'application/vnd.in-toto+json')])
+
+    top = document('index', manifests=[app, noise, artifact('attested'), document('index', manifests=[artifact('inside')])])
+    with open(os.path.join(layout, 'index.json'), 'w') as f:
+        json.dump({'schemaVersion': 2, 'manifests': [dict(top, annotations={'org.opencontainers.image.ref.name': '1'})]}, f)
+    return layout
+
+
+def with_whole(images, layout):
+    app, noise, other = (images[name].id for name in ('app', 'noise', 'other'))
+    alone, bring = {'other:1': other}, ['copy', '-q', '--all-platforms', f'oci:{layout}:1', 'graph:whole:1']
+    rest = {**alone, 'whole:1-linux-amd64': noise}
+    there = {**rest, 'whole:1': app}
+    return [
+        Scenario('whole', ['other'], [], bring, alone, there, whole=layout),
+        Scenario('whole-again', ['other', 'app', 'noise'], [], bring, {**alone, 'app:1': app, 'noise:1': noise},
+                 {**there, 'app:1': app, 'noise:1': noise}, whole=layout),
+        Scenario('whole-rmi', ['other'], [bring], ['rmi', 'whole:1'], there, rest, gone=(app,), whole=layout),
+    ]
+
+
 def with_registry(images, address):
     other, noise = images['other'], images['noise']
     pulled, alone = f'{address}/noise:1', {'other:1': other.id}
@@ -207,6 +250,19 @@ def judge(store, images, scenario, done, mount_point):
     for image in images.values():
         if image.id in ids and (done or image.id not in scenario.damaged):
             judge_image(store, image, mount_point)
+    if scenario.whole and 'whole:1' in names:
+        judge_whole(store, scenario.whole)
+
+
+def judge_whole(store, layout):
+    """What an index names beside images is there, byte for byte, as long as its name is."""
+    saved = store.root + '.saved'
+    shutil.rmtree(saved, ignore_errors=True)
+    store('save', '-q', '--all-platforms', '--format', 'oci-dir', '-o', saved, 'whole:1')
+    given, had = (sorted(os.listdir(os.path.join(home, 'blobs/sha256'))) for home in (saved, layout))
+    shutil.rmtree(saved)
+    if given != had:
+        raise Wrong(f'the index gives {len(given)} blobs, of {len(had)}')
 
 
 def catalog_of(store):
@@ -507,7 +563,7 @@ def main():
         if options.what == 'flush':
             images.update(make_layered(work))
         with registry(work, options.nacre, images['noise']) as address:
-            known = scenarios(images, options.driver) + (with_registry(images, address) if address else [])
+            known = scenarios(images, options.driver) + with_whole(images, make_whole(work, options.nacre, images)) + (with_registry(images, address) if address else [])
             disturb(options, work, images, [s for s in known if not options.scenario or s.name in options.scenario])
     finally:
         run('umount', work, check=False)

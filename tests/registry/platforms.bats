@@ -174,6 +174,9 @@ blobs_of() { (cd "$1/blobs/sha256" && ls); }
 	nacre rmi localhost/kept:1
 	nacre prune -q
 	[ "$(ls "$NACRE_ROOT/blobs/sha256" | wc -l)" = "$kept" ]
+	# another name means the index, too
+	push --all-platforms localhost/kept:2 "$registry/kept:2"
+	[ "$(digest_at kept:2)" = "$(cat layout)" ]
 	# a prune says before what it frees: all that no image of another platform has
 	nacre untag localhost/kept:2
 	said=$(nacre prune --dry-run --json | jq -S 'del(.dry_run)')

@@ -257,6 +257,30 @@ static void measure(struct fixture *fixture, struct cost *ret)
 	}
 }
 
+/* What one more image of one layer may cost a list of all: three files of its node are read, and the catalog is asked twice. */
+#define CALLS_AN_IMAGE 40
+
+static void list_all(struct fixture *fixture)
+{
+	struct nacre_store *store = open_as_a_command(fixture);
+	struct nacre_image_list *list = NULL;
+	int code = nacre_image_list(store, NULL, &list, &err);
+	nacre_image_list_free(list);
+	close_as_a_command(store, code);
+}
+
+static void a_list_costs_little_for_each_image(void **state)
+{
+	fill(*state, FEW);
+	empty_log(*state);
+	struct cost few = cost_of(list_all, *state);
+	fill(*state, FEW + 20);
+	empty_log(*state);
+	struct cost more = cost_of(list_all, *state);
+	if (more.calls - few.calls > 20 * CALLS_AN_IMAGE)
+		fail_msg("%ld calls, and %ld for 20 images more", few.calls, more.calls);
+}
+
 static void a_large_store_costs_what_a_small_one_does(void **state)
 {
 	struct cost few[OPERATIONS], many[OPERATIONS];
@@ -277,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_commit_syncs_twice, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_list_costs_little_for_each_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_large_store_costs_what_a_small_one_does, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void an_image_needs_its_layers(void **state)
 	assert_int_equal(nc_ingest_image(ingest, &in, id, &err), NACRE_E_NOTFOUND);
 	assert_int_equal(nc_ingest_name(ingest, "x",
 					"0000000000000000000000000000000000000000000000000000000000000000", NULL,
-					&err),
+					NULL, &err),
 			 NACRE_E_NOTFOUND);
 	free(config);
 }
