@@ -144,8 +144,9 @@ static int fetch_all(struct nc_fetch *self, struct nacre_error *err)
 		if (n < 0)
 			return (int)n;
 		have += (uint64_t)n;
-		publish(self, have);
+		/* first told, so that who has read it all has heard of it all */
 		tell_bytes(self, have);
+		publish(self, have);
 	}
 	return 0;
 }
@@ -175,11 +176,11 @@ static int run(struct nc_job *job, struct nacre_error *err)
 	nc_crew_unlock(&self->all->crew);
 	int code = open_place(self, err);
 	if (code > 0) {
-		publish(self, self->old);
 		if (self->old) {
 			nc_resume_note(&self->remotes, &self->digest, self->old, self->size);
 			tell_bytes(self, self->old);
 		}
+		publish(self, self->old);
 		code = fetch_all(self, err);
 	}
 	nc_reader_close(NC_GIVE(self->rest));

@@ -147,6 +147,41 @@ untouched() { # an empty store, but for what a next pull goes on with
 	run ! sk inspect --tls-verify=false "docker://$registry/stopped:1"
 }
 
+@test "a layer that an image has twice comes once" {
+	local mode
+	make_image docker twice.tar --name twice:1 --noise a=300000 --layer --noise b=310000 --layer --noise a=300000
+	sk copy -q --dest-tls-verify=false docker-archive:twice.tar "docker://$registry/twice:1"
+	for mode in keep drop; do
+		: >"$files/proxy/log"
+		NACRE_ROOT=$work/$mode pull --blobs $mode "$faulty/twice:1"
+		[ "$(grep -c '^GET .*/blobs/' "$files/proxy/log")" = 3 ]	# and the config
+		NACRE_ROOT=$work/$mode nacre check --full
+	done
+}
+
+@test "so much that nobody has read yet and no more lies in the store; the rest comes when its turn has come" {
+	local limit=$((128 << 20)) there=0
+	make_image docker large.tar --name large:1 --noise a=300000 $(for i in 1 2 3; do printf -- '--layer --big n%s=48000000 ' "$i"; done)
+	nacre load -q -i large.tar
+	push --compression none large:1 "$registry/large:none"
+	rm -r large.tar "$NACRE_ROOT"
+	echo "held 1 $(sk inspect --tls-verify=false --raw "docker://$registry/large:none" | jq -r ".layers[0].digest" | cut -d: -f2)" >"$files/faults"
+	start "$NACRE" pull -q --tls-verify=false "$faulty/large:none"
+	for _ in $(seq 1000); do
+		there=$(find "$NACRE_ROOT/blobs/partial" -type f -printf '%s\n' 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
+		[ "$there" -lt $limit ] || break
+		sleep 0.05
+	done
+	[ "$there" -ge $limit ]
+	sleep 0.5
+	there=$(find "$NACRE_ROOT/blobs/partial" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
+	[ "$there" -le $((limit + (3 << 20))) ]
+	: >"$files/faults"
+	wait $pid
+	nacre check --full
+	[ ! -e "$NACRE_ROOT/blobs/partial" ]
+}
+
 @test "many layers, large ones: the memory stays small" {
 	make_image docker large.tar --name large:1 $(for i in $(seq 8); do printf -- '--layer --noise n%s=16000000 ' "$i"; done)
 	sk copy -q --dest-tls-verify=false docker-archive:large.tar "docker://$registry/large:1"
@@ -170,6 +205,8 @@ untouched() { # an empty store, but for what a next pull goes on with
 		length == 5 and all(.current == .total) and (map(.total) | add) == $sum' lines
 	nacre push --progress plain --tls-verify=false "$from" "$to" 2>plain
 	[ "$(grep -c 'pushing layer [0-9a-f]*: there already' plain)" = 5 ]
+	NACRE_ROOT=$work/json nacre pull --progress json --tls-verify=false "$from" 2>lines
+	jq -se '[.[] | select(.id)] | group_by(.id) | length == 5 and all(.[-1].status == "pulling layer: done")' lines
 	NACRE_ROOT=$work/other nacre pull --progress plain --tls-verify=false "$from" 2>plain
 	[ "$(grep -c 'pulling layer [0-9a-f]*: done, ' plain)" = 5 ]
 	[ "$(tail -1 plain | grep -c '^total .*/s$')" = 1 ]

@@ -15,6 +15,7 @@ import base64
 import http.client
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -267,6 +268,13 @@ class ProxyHandler(Handler):
         except threading.BrokenBarrierError:
             status, content = 404, b"alone"
         self.reply(status, headers, content, len(content))
+
+    def after_held(self, status, headers, content):
+        """Half of it, and the rest once the file of faults is empty."""
+        self.reply(status, headers, content[:len(content) // 2], len(content))
+        while os.path.getsize(self.server.options.faults):
+            time.sleep(0.05)
+        self.wfile.write(content[len(content) // 2:])
 
     def after_most(self, status, headers, content):
         """Nine tenths, and then silence."""
