@@ -78,11 +78,10 @@ static int learned(struct layer_work *work, const struct nc_digest *diff_id, str
 }
 
 /* Whether a failure was the fault of a place, and there is another one. */
-static bool turned(struct layer_work *work, int code)
+static bool turned(struct nc_source *source, size_t layer, int code)
 {
-	const struct nc_source_ops *ops = work->source->ops;
-	return (code == NACRE_E_BADDATA || code == NACRE_E_DIGEST) && ops->turn &&
-	       ops->turn(work->source, work->layer) > 0;
+	return (code == NACRE_E_BADDATA || code == NACRE_E_DIGEST) && source->ops->turn &&
+	       source->ops->turn(source, layer) > 0;
 }
 
 static int copy_layer(struct layer_work *work, struct nacre_error *err)
@@ -103,7 +102,7 @@ static int copy_layer(struct layer_work *work, struct nacre_error *err)
 		code = open_layer(work, &blob, &size, err);
 		if (code >= 0)
 			code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
-	} while (code < 0 && turned(work, code));
+	} while (code < 0 && turned(work->source, work->layer, code));
 	if (code >= 0)
 		code = learned(work, &diff_id, err);
 	if (code >= 0)
@@ -306,7 +305,9 @@ static int copy_rest(const struct nc_copy *copy, struct nc_source *source, struc
 		if (code >= 0)
 			code = sink->ops->has_rest(sink, item, err);
 		if (code == 0)
-			code = bring_rest(copy, source, sink, item, err);
+			do
+				code = bring_rest(copy, source, sink, item, err);
+			while (code < 0 && turned(source, NC_NO_LAYER, code));
 		if (code < 0)
 			return nc_wrap(err, code, "%s of %s", nc_digest_text(&item->digest, id), source->label);
 	}

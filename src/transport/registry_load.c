@@ -302,7 +302,8 @@ static int registry_layer(struct nc_source *source, size_t layer, struct nc_read
 static int registry_turn(struct nc_source *source, size_t layer)
 {
 	struct registry_source *self = (struct registry_source *)source;
-	self->box.layers[layer].partial = NULL;
+	if (layer != NC_NO_LAYER)
+		self->box.layers[layer].partial = NULL;
 	return end_layer(self, true) || nc_remotes_turn(&self->remotes);
 }
 

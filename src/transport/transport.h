@@ -50,6 +50,9 @@ struct nc_offer {
 struct nc_whole;
 struct nc_whole_item;
 
+/* What no image has of a whole index. */
+#define NC_NO_LAYER SIZE_MAX
+
 struct nc_source;
 struct nc_source_ops {
 	/* How many images there are to copy; decided at open. */
@@ -68,7 +71,7 @@ struct nc_source_ops {
 	int (*learned)(struct nc_source *source, size_t layer, const struct nc_digest *diff_id,
 		       struct nacre_error *err);
 	/* The bytes of a layer were bad: 1 when there is another place that may have better ones, of which the next call
-	 * of layer then gives. NULL for a source that has one place. */
+	 * of layer then gives. NC_NO_LAYER: those of a blob were. NULL for a source that has one place. */
 	int (*turn)(struct nc_source *source, size_t layer);
 	/* Whether a layer failed because of another that is on its way: 1, which, and why. For a source that looks ahead. */
 	int (*blame)(struct nc_source *source, size_t *ret_layer, struct nacre_error *err);

@@ -128,6 +128,28 @@ mirrored() {
 	unset NACRE_DRIVER
 }
 
+@test "what an index names beside images comes from the registry, too, where a mirror gives bad data" {
+	"$BATS_TEST_DIRNAME/make-layout" lay 1 --artifact
+	nacre copy -q --all-platforms --tls-verify=false oci:lay:1 "docker://$registry/rich:1"
+	printf '[[registry]]\nlocation = "%s"\ninsecure = true\n[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n' \
+		"$registry" "$faulty" >mirrored.conf
+	echo "corrupt 1000 /blobs/" >"$files/faults"
+	# what is not of images alone: those are there by now
+	pull "$registry/rich:1"
+	pull --platform linux/arm64 "$registry/rich:1"
+	CONTAINERS_REGISTRIES_CONF=$work/mirrored.conf pull --all-platforms "$registry/rich:1"
+	seen corrupt
+	nacre check --full
+	nacre save -q --all-platforms --format oci-dir -o out "$registry/rich:1"
+	[ "$(ls out/blobs/sha256)" = "$(ls lay/blobs/sha256)" ]
+	# and nothing of it stays where nobody has better bytes
+	export NACRE_ROOT=$work/other
+	fails 65 pull --all-platforms "$faulty/rich:1"
+	[ -z "$(nacre images -q)" ]
+	nacre prune -q
+	[ -z "$(find "$NACRE_ROOT/blobs" -type f)" ]
+}
+
 @test "a mirror that fails is not asked for every blob anew" {
 	mirrored drop 1000 /blobs/
 	[ "$(grep -c 'next place' progress)" = 1 ]

@@ -17,6 +17,9 @@ static void remove_entry(const char *name)
 	close(dir);
 }
 
+static bool whole;	/* the index with all that it names */
+static const struct nacre_copy_options all_platforms = { .size = sizeof all_platforms, .all_platforms = true };
+
 /* Copies again and again, each time with one allocation more before the one that fails, until none does. A few may fail
  * without harm: then everything is there as well. */
 static void copy_until_it_works(const char *source, const char *destination, const char *name)
@@ -27,7 +30,7 @@ static void copy_until_it_works(const char *source, const char *destination, con
 		char to[1024];
 		snprintf(to, sizeof to, "%s", at(destination, name));
 		countdown = n;
-		int code = copy(source, to, &copied);
+		int code = whole ? nacre_copy(NULL, source, to, &all_platforms, &copied, &err) : copy(source, to, &copied);
 		bool all_worked = countdown >= 0;
 		countdown = -1;
 		if (code < 0 && code != NACRE_E_NOMEM)
@@ -86,6 +89,34 @@ static void from_layouts(void **state)
 	image_free(&a);
 }
 
+static void from_layouts_with_a_whole_index(void **state)
+{
+	struct image a = image_of("a", NC_GZIP, NULL);
+	struct bytes config = text_of("{}"), thing = text_of("a thing");
+	char text[8192];
+	snprintf(text, sizeof text, "{\"schemaVersion\":2,\"config\":%s,\"layers\":[%s]}",
+		 descriptor("application/x", &config, ""), descriptor("application/y", &thing, ""));
+	struct bytes artifact = text_of(text);
+	struct bytes inner = text_of(index_text(descriptor(NC_MEDIA_OCI_MANIFEST, &artifact, "")));
+	snprintf(text, sizeof text, "%s,%s", descriptor(NC_MEDIA_OCI_MANIFEST, &a.manifest, ""),
+		 descriptor(NC_MEDIA_OCI_INDEX, &inner, ""));
+	struct bytes index = text_of(index_text(text));
+	struct bytes *const blobs[] = { &config, &thing, &artifact, &inner, &index };
+	char source[1024];
+	write_layout("x", &a, "");
+	for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
+		put_blob(NULL, "x", blobs[i]);
+	put_layout_file(NULL, "x", "index.json", index_text(descriptor(NC_MEDIA_OCI_INDEX, &index, "")));
+	snprintf(source, sizeof source, "%s", at("oci:", "x"));
+	whole = true;
+	copy_until_it_works(source, "oci:", "y");
+	copy_until_it_works(source, "oci-archive:", "z");
+	whole = false;
+	for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
+		bytes_free(blobs[i]);
+	image_free(&a);
+}
+
 static void from_archives_of_2015(void **state)
 {
 	struct bytes a = layer_of("a", "1"), b = layer_of("b", "2");
@@ -123,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(from_docker_archives, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(from_layouts, enter_room, leave_room),
+		cmocka_unit_test_setup_teardown(from_layouts_with_a_whole_index, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(from_archives_of_2015, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(from_archives_of_both_kinds, enter_room, leave_room),
 	};
