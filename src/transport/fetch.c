@@ -1,6 +1,6 @@
 /* Each fetch is a job of a crew: a thread that appends to its file (or memory) and says how much is there. Its reader, on
- * whatever thread it is read, follows. The one that is read is fetched as fast as it can be; all others together stop at so many
- * bytes that nobody has read, since those still have to be read when the last one has come. */
+ * whatever thread it is read, follows. The one that is read is fetched as fast as it can be; all others wait when more lies there
+ * unread than can be read while the rest comes: a pull shall be over soon after its last byte. */
 #include "transport/fetch.h"
 
 #include "base/cancel.h"
@@ -15,8 +15,8 @@
 
 /* Blobs under way at once. */
 #define AT_ONCE 3
-/* Bytes that may lie there unread. A connection is given up rather than kept waiting for that. */
-#define AHEAD_MAX ((uint64_t)128 << 20)
+/* So much may lie there unread, and half of what is still to come. Beyond it a connection is given up rather than kept waiting. */
+#define UNREAD_MAX ((uint64_t)16 << 20)
 #define BLOCK ((size_t)256 << 10)
 /* How many bytes pass between two reports of progress. */
 #define PROGRESS_STEP ((uint64_t)1 << 20)
@@ -95,10 +95,12 @@ static int open_place(struct nc_fetch *self, struct nacre_error *err)
 /* The lock is held. */
 static bool may_go_on(const struct nc_fetch *self)
 {
-	uint64_t unread = 0;
-	for (const struct nc_fetch *one = self->all->list; one; one = one->next)
+	uint64_t unread = 0, to_come = 0;
+	for (const struct nc_fetch *one = self->all->list; one; one = one->next) {
 		unread += one->opened ? 0 : one->have;
-	return self->opened || unread < AHEAD_MAX;
+		to_come += one->size - one->have;
+	}
+	return self->opened || unread < UNREAD_MAX + to_come / 2;
 }
 
 static int wait_for_turn(struct nc_fetch *self, struct nacre_error *err)
