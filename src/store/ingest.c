@@ -326,8 +326,12 @@ static int take_manifest(struct nc_ingest *ingest, const struct nc_image_in *in,
 			continue;
 		nc_digest_hex(blob, hex);
 		code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
-		if (code < 0 || ingest->blobs < 0 || fstatat(ingest->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (code < 0 || ingest->blobs < 0)
 			continue;
+		if (fstatat(ingest->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			code = errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for a blob");
+			continue;
+		}
 		struct nc_step step = { .kind = NC_STEP_BLOB };
 		memcpy(step.hex, hex, NC_HEX_ID);
 		code = nc_plan_add(&ingest->plan, &step, err);

@@ -126,6 +126,8 @@ bool nc_id_like_number(const char *id);
 bool nc_node_exists(struct nacre_store *store, const char *id);
 /* Whether node is the directory of that node in graph now. */
 bool nc_node_is(int graph, const char *id, int node);
+/* Whether something could not be read (no memory, a failing disk), which says nothing about what it is. */
+bool nc_is_unread(int code);
 /* The directory of a node. NACRE_E_NOTFOUND. */
 int nc_node_open(struct nacre_store *store, const char *id, int *ret_fd, struct nacre_error *err);
 /* Facts from the files in graph/<id>/ (graph is a directory of such, the store's or a stage's). NACRE_E_NOTFOUND. */

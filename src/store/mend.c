@@ -39,14 +39,17 @@ int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error
 	NC_AUTO_FD int node = -1;
 	struct nacre_error why = { 0 };
 	/* what is no directory, or has no layer, is not ours to mend */
-	if (nc_node_open(store, id, &node, NULL) < 0 || (!has_file(node, "diffid") && !has_file(node, "tarsize")))
+	int code = nc_node_open(store, id, &node, err);
+	if (code < 0)
+		return code == NACRE_E_CORRUPT ? 1 : code;
+	if (!has_file(node, "diffid") && !has_file(node, "tarsize"))
 		return 1;
 	int there = store->driver->ops->has(store->driver, id, err);
 	if (there < 0)
 		return there;
 	if (!there || !is_whole(store, node))
 		return 0;
-	int code = ingest->thorough ? nacre_layer_verify(store, id, &why) : 0;
+	code = ingest->thorough ? nacre_layer_verify(store, id, &why) : 0;
 	if (code == NACRE_E_NOMEM || code == NACRE_E_CANCELLED)
 		return nc_fail(err, code, why.sys, "%s", why.msg);
 	return code == 0;

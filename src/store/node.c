@@ -20,18 +20,22 @@ bool nc_id_valid(const char *id)
 	return strspn(id, "0123456789abcdef") == NC_HEX_ID - 1 && !id[NC_HEX_ID - 1];
 }
 
+/* What cannot be told counts as there: who goes on to open it hears why. */
 bool nc_node_exists(struct nacre_store *store, const char *id)
 {
 	struct stat st;
-	return nc_id_valid(id) && store->graph >= 0 && fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+	if (!nc_id_valid(id) || store->graph < 0)
+		return false;
+	return fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0 ? S_ISDIR(st.st_mode) : errno != ENOENT;
 }
 
+/* Likewise: only what is known to be gone is gone. */
 bool nc_node_is(int graph, const char *id, int node)
 {
 	struct stat now, then;
-	return fstatat(graph, id, &now, AT_SYMLINK_NOFOLLOW) == 0 && fstat(node, &then) == 0 &&
-	       now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+	if (fstatat(graph, id, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return fstat(node, &then) < 0 || (now.st_dev == then.st_dev && now.st_ino == then.st_ino);
 }
 
 static int open_node(int graph, const char *id, int *ret_fd, struct nacre_error *err)
@@ -78,10 +82,18 @@ void nc_node_facts_release(struct nc_node_facts *facts)
 	facts->document_count = facts->blob_count = 0;
 }
 
-static bool exists(int dir, const char *name)
+/* 1 or 0, or why that cannot be told. */
+static int exists(int dir, const char *name, struct nacre_error *err)
 {
 	struct stat st;
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for '%s'", name);
+}
+
+bool nc_is_unread(int code)
+{
+	return code == NACRE_E_NOMEM || code == NACRE_E_IO;
 }
 
 /* Docker 1.9 says it in a file; a digest is the ID that it spells. The file wins. 1: ret is set. */
@@ -92,7 +104,7 @@ static int read_parent(int dir, char *ret, struct nacre_error *err)
 	int code = nc_file_read(dir, "parent", NC_DIGEST_TEXT, &text, &len, err);
 	if (code == NACRE_E_NOTFOUND)
 		return 0;
-	if (code == NACRE_E_NOMEM || code == NACRE_E_IO)
+	if (nc_is_unread(code))
 		return code;
 	const char *at = text ? text : "";
 	at += strspn(at, " \t\r\n");
@@ -117,7 +129,7 @@ static int read_description(int dir, const char *id, struct nc_node_facts *ret, 
 	NC_CLEANUP(nc_v1_image_auto) struct nc_v1_image *image = NULL;
 	if (code == 0)
 		code = nc_v1_image_read(json, len, &image, NULL, &why);
-	if (code == NACRE_E_NOMEM || code == NACRE_E_IO)
+	if (nc_is_unread(code))
 		return nc_fail(err, code, why.sys, "%s", why.msg);
 	if (code < 0)
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged: %s", why.msg);
@@ -135,20 +147,24 @@ static int read_description(int dir, const char *id, struct nc_node_facts *ret, 
 	return 0;
 }
 
-/* Missing is -1, as is what is no plain decimal number, white space around it aside. */
-static int64_t read_size(int dir)
+/* Missing is -1, as is what is no plain decimal number, white space around it aside, and what there is no memory for: it is measured
+ * when somebody asks. */
+static int read_size(int dir, int64_t *ret, struct nacre_error *err)
 {
 	NC_AUTO_FREE char *text = NULL;
 	size_t len;
-	if (nc_file_read(dir, "layersize", 64, &text, &len, NULL) < 0 || strlen(text) != len)
-		return -1;
+	*ret = -1;
+	int code = nc_file_read(dir, "layersize", 64, &text, &len, err);
+	if (code < 0 || strlen(text) != len)
+		return code == NACRE_E_IO ? code : 0;
 	const char *at = text + strspn(text, " \t\r\n");
 	size_t digits = strspn(at, "0123456789");
 	if (!digits || at[digits + strspn(at + digits, " \t\r\n")])
-		return -1;
+		return 0;
 	errno = 0;
 	long long size = strtoll(at, NULL, 10);
-	return errno ? -1 : size;
+	*ret = errno ? -1 : size;
+	return 0;
 }
 
 static int read_diff_id(int dir, char *ret, struct nacre_error *err)
@@ -161,8 +177,7 @@ static int read_diff_id(int dir, char *ret, struct nacre_error *err)
 		return 0;
 	struct nc_digest digest;
 	if (code < 0 || nc_digest_parse(text, &digest, NULL) < 0)
-		return code == NACRE_E_NOMEM || code == NACRE_E_IO ? code : nc_fail(err, NACRE_E_CORRUPT, 0,
-										   "its diffid is damaged");
+		return nc_is_unread(code) ? code : nc_fail(err, NACRE_E_CORRUPT, 0, "its diffid is damaged");
 	strcpy(ret, text);
 	return 0;
 }
@@ -189,8 +204,12 @@ int nc_node_chain_id(const char *parent, const struct nc_digest *diff_id, char *
 
 static int find_kind(int dir, struct nc_node_facts *facts, struct nacre_error *err)
 {
-	facts->kind = *facts->diff_id || exists(dir, "tar-data.json.gz") ? NC_NODE_LAYER : 0;
-	if (exists(dir, "config")) {
+	int record = *facts->diff_id ? 1 : exists(dir, "tar-data.json.gz", err);
+	int config = record < 0 ? record : exists(dir, "config", err);
+	if (config < 0)
+		return config;
+	facts->kind = record ? NC_NODE_LAYER : 0;
+	if (config) {
 		facts->kind |= NC_NODE_IMAGE;
 		return 0;
 	}
@@ -251,10 +270,15 @@ static int read_document(void *ctx, const char *name, struct nacre_error *err)
 	NC_AUTO_FREE char *bytes = NULL;
 	size_t len;
 	NC_CLEANUP(nc_manifest_auto) struct nc_manifest *manifest = NULL;
-	/* what cannot be read keeps no blobs; reading the image says what is wrong with it */
-	if (code < 0 || nc_file_read(documents->dir, name, NC_DOCUMENT_MAX, &bytes, &len, NULL) < 0 ||
-	    nc_manifest_parse(bytes, len, NULL, &manifest, NULL) < 0 || manifest->kind != NC_DOC_MANIFEST)
+	if (code == 0)
+		code = nc_file_read(documents->dir, name, NC_DOCUMENT_MAX, &bytes, &len, err);
+	if (code == 0)
+		code = nc_manifest_parse(bytes, len, NULL, &manifest, err);
+	if (nc_is_unread(code))
 		return code;
+	/* what is damaged keeps no blobs; reading the image says what is wrong with it */
+	if (code < 0 || manifest->kind != NC_DOC_MANIFEST)
+		return 0;
 	for (size_t i = 0; code == 0 && i < manifest->item_count; i++)
 		code = add_digest(&facts->blobs, &facts->blob_count, &manifest->items[i].digest, err);
 	return code;
@@ -287,7 +311,7 @@ static int read_facts(int graph, const char *id, bool brief, struct nc_node_fact
 	if (code == 0 && !brief && facts.kind & NC_NODE_IMAGE)
 		code = read_documents(dir, &facts, err);
 	if (code == 0)
-		facts.size = read_size(dir);
+		code = read_size(dir, &facts.size, err);
 	if (!nc_node_is(graph, id, dir))	/* it was removed, and files that are missing mean nothing */
 		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", id);
 	if (code < 0)

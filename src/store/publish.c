@@ -47,13 +47,7 @@ static int move(int from, const char *name, int to, const char *new_name, struct
 	if (from < 0 || renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0 || errno == ENOENT ||
 	    errno == EEXIST)
 		return 0;
-	if (errno != EINVAL)
-		return nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
-	/* a file system without RENAME_NOREPLACE: the lock of the ID keeps others away */
-	struct stat st;
-	if (fstatat(to, new_name, &st, AT_SYMLINK_NOFOLLOW) == 0 || renameat(from, name, to, new_name) == 0)
-		return 0;
-	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
+	return nc_fail(err, NACRE_E_IO, errno, "put '%s' in place", new_name);
 }
 
 /* A directory of its own, where a few small files are all there is; else the file system is synced in the end. */
@@ -92,8 +86,10 @@ static int put_name(struct nacre_store *store, int locks, const struct sides *fr
 	char file[16];
 	struct stat st;
 	snprintf(file, sizeof file, "%u", step->number);
-	if (from->names < 0 || fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (from->names < 0)
 		return 0;
+	if (fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for the name '%s'", step->name);
 	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
 	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, light, err);
 }

@@ -13,6 +13,7 @@
  * ID that somebody is at work on is left to the next. */
 #include "store/inner.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,44 +25,71 @@ static int collect_node(void *ctx, const char *name, unsigned char type, struct 
 	return nc_id_valid(name) ? nc_plan_add_node(ctx, name, err) : 0;
 }
 
-static bool is_staged(int dir, const char *side, const char *name)
+/* These answer 1 or 0, or why that cannot be told: nothing is undone on a guess. */
+
+static int is_in(int dir, const char *name, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for '%s'", name);
+}
+
+static int is_staged(int dir, const char *side, const char *name, struct nacre_error *err)
 {
 	NC_AUTO_FD int from = -1;
-	struct stat st;
-	return nc_dir_open(dir, side, &from, NULL) == 0 && fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	int code = nc_dir_open(dir, side, &from, err);
+	if (code < 0)
+		return code == NACRE_E_NOTFOUND ? 0 : code;
+	return is_in(from, name, err);
 }
 
 /* A removal that took its image but died before the layers below. */
-static bool is_removal(int dir, const struct nc_plan *plan)
+static int is_removal(int dir, const struct nc_plan *plan, struct nacre_error *err)
 {
-	struct stat st;
-	return plan->count && fstatat(dir, "removal", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return plan->count ? is_in(dir, "removal", err) : 0;
 }
 
 /* A name of a node that is not there, as it is when it was moved and the node was not. */
-static bool is_ahead(struct nacre_store *store, const char *full)
+static int is_ahead(struct nacre_store *store, const char *full, struct nacre_error *err)
 {
 	struct nc_name_target target;
-	return nc_name_read(store, full, &target, NULL) == 0 && !nc_node_exists(store, target.id);
+	int code = nc_name_read(store, full, &target, err);
+	if (code < 0)
+		return nc_is_unread(code) ? code : 0;
+	return !nc_node_exists(store, target.id);
+}
+
+/* Whether it stands in its place and not in the stage, where only a commit may have put it. */
+static int was_moved(struct nacre_store *store, int dir, const struct nc_step *step, struct nacre_error *err)
+{
+	char file[16];
+	int there = 0;
+	snprintf(file, sizeof file, "%u", step->number);
+	if (step->kind == NC_STEP_NAME)
+		there = is_ahead(store, step->name, err);
+	else if (step->kind == NC_STEP_NODE)
+		there = nc_node_exists(store, step->id);
+	else if (step->kind == NC_STEP_BLOB)
+		there = nc_blob_exists(store, step->hex, NULL);
+	if (there <= 0)
+		return there;
+	int staged = step->kind == NC_STEP_NAME ? is_staged(dir, "names", file, err) :
+		 step->kind == NC_STEP_NODE ? is_staged(dir, "graph", step->id, err) :
+					      is_staged(dir, "blobs", step->hex, err);
+	return staged < 0 ? staged : !staged;
 }
 
 /* Whether a commit has begun to move what the plan lists, which it only does after its mark. A power cut may keep any of the
  * renames and lose the others. */
-static bool has_moved(struct nacre_store *store, int dir, const struct nc_plan *plan)
+static int has_moved(struct nacre_store *store, int dir, const struct nc_plan *plan, struct nacre_error *err)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct nc_step *step = &plan->steps[i];
-		char file[16];
-		snprintf(file, sizeof file, "%u", step->number);
-		if (step->kind == NC_STEP_NAME && !is_staged(dir, "names", file) && is_ahead(store, step->name))
-			return true;
-		if (step->kind == NC_STEP_NODE && nc_node_exists(store, step->id) && !is_staged(dir, "graph", step->id))
-			return true;
-		if (step->kind == NC_STEP_BLOB && nc_blob_exists(store, step->hex, NULL) &&
-		    !is_staged(dir, "blobs", step->hex))
-			return true;
-	}
-	return false;
+	int moved = is_removal(dir, plan, err);
+	if (moved != 0)
+		return moved < 0 ? moved : 0;
+	for (size_t i = 0; moved == 0 && i < plan->count; i++)
+		moved = was_moved(store, dir, &plan->steps[i], err);
+	return moved;
 }
 
 /* Every node that the stage mentions or holds, once by the plan and again by what is there: twice is harmless. */
@@ -72,7 +100,10 @@ static int read_stage(struct nacre_store *store, int dir, struct nc_plan *ret, b
 	*ret_committed = code == 0;
 	if (code == NACRE_E_NOTFOUND) {
 		code = nc_plan_read(dir, NC_PLAN_FILE, ret, err);
-		*ret_committed = code == 0 && !is_removal(dir, ret) && has_moved(store, dir, ret);
+		int moved = code == 0 ? has_moved(store, dir, ret, err) : 0;
+		if (moved < 0)
+			return moved;
+		*ret_committed = moved;
 	}
 	/* a plan that a power cut left in pieces was not yet needed: nothing was moved before it was durable */
 	if (code == NACRE_E_NOTFOUND || code == NACRE_E_CORRUPT || code == NACRE_E_BADDATA || code == NACRE_E_LIMIT)
@@ -109,8 +140,9 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 		if (step->kind == NC_STEP_BLOB || step->kind == NC_STEP_NAME || step->kind == NC_STEP_UNNAME ||
 		    nc_node_exists(store, step->id))
 			continue;
-		if (step->kind != NC_STEP_NODE || !is_staged(dir, "graph", step->id))
-			return 0;
+		int staged = step->kind == NC_STEP_NODE ? is_staged(dir, "graph", step->id, err) : 0;
+		if (staged <= 0)
+			return staged;
 		NC_AUTO_FD int nodes = -1;
 		NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 		int code = nc_dir_open(dir, "graph", &nodes, err);
@@ -130,7 +162,8 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 
 static int drop_tree(struct nacre_store *store, int dir, const char *id, struct nacre_error *err)
 {
-	return nc_node_exists(store, id) ? 0 : store->driver->ops->remove(store->driver, id, dir, err);
+	int there = is_in(store->graph, id, err);
+	return there == 0 ? store->driver->ops->remove(store->driver, id, dir, err) : there < 0 ? there : 0;
 }
 
 /* Names of nodes that are gone go too, and so do directories that one who died left empty. */
@@ -143,15 +176,19 @@ static int drop_dangling(struct nacre_store *store, int locks, const char *full,
 	code = nc_name_read(store, full, &target, err);
 	if (code == NACRE_E_NOTFOUND || (code == 0 && !nc_node_exists(store, target.id)))
 		code = nc_name_unlink(store, full, err);
-	return code > 0 ? 0 : code;
+	/* one that is damaged is left for a check to find */
+	return code > 0 || code == NACRE_E_CORRUPT ? 0 : code;
 }
 
 static int prune_blobs_of(struct nacre_store *store, int locks, int dir, const char *id, struct nacre_error *err)
 {
 	NC_AUTO_FD int nodes = -1;
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	if (nc_dir_open(dir, "graph", &nodes, NULL) < 0 || nc_node_read(nodes, id, &facts, NULL) < 0)
-		return 0;
+	int code = nc_dir_open(dir, "graph", &nodes, err);
+	if (code == 0)
+		code = nc_node_read(nodes, id, &facts, err);
+	if (code < 0)
+		return nc_is_unread(code) ? code : 0;
 	return nc_blobs_prune(store, locks, facts.blobs, facts.blob_count, err);
 }
 
@@ -189,7 +226,9 @@ static int settle(struct nacre_store *store, int locks, int dir, struct nc_plan 
 	if (finish)
 		return nc_publish(store, locks, dir, plan, err);
 	int code = undo(store, locks, dir, plan, err);
-	if (code == 0 && is_removal(dir, plan)) {
+	if (code == 0)
+		code = is_removal(dir, plan, err);
+	if (code > 0) {
 		struct nc_stage stage = { .parent = store->stages, .dir = dir, .owner = -1 };
 		code = nc_remove_unneeded(store, locks, &stage, plan, err);
 	}

@@ -145,12 +145,35 @@ static inline void make_config(const struct nc_digest *diff_ids, size_t count, c
 	assert_done(nc_config_make(&facts, ret, ret_len, &err));
 }
 
-/* An image of layers, each with one file; author makes configs differ. ret_id has room for NC_HEX_ID. */
-static inline int try_image(struct nacre_store *store, const char *const *words, const char *author,
-			    const char *const *names, char *ret_id)
+static inline void manifest_of(struct nc_buf *ret, const char *config, size_t config_len, const struct nc_buf *blobs, size_t count)
+{
+	struct nc_digest digest;
+	char text[NC_DIGEST_TEXT];
+	*ret = (struct nc_buf)NC_BUF_INIT(1 << 16);
+	assert_done(nc_digest_of(config, config_len, &digest, &err));
+	assert_done(nc_buf_addf(
+		ret, &err,
+		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
+		"{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[",
+		nc_digest_text(&digest, text), config_len));
+	for (size_t i = 0; i < count; i++) {
+		digest = digest_of(&blobs[i]);
+		assert_done(nc_buf_addf(ret, &err,
+					"%s{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\","
+					"\"size\":%zu}",
+					i ? "," : "", nc_digest_text(&digest, text), blobs[i].len));
+	}
+	assert_done(nc_buf_add_text(ret, "]}", &err));
+}
+
+/* An image of layers, each with one file; author makes configs differ. complete: with its blobs, a manifest and an index. ret_id has
+ * room for NC_HEX_ID. */
+static inline int try_image_with(struct nacre_store *store, const char *const *words, const char *author,
+				 const char *const *names, bool complete, char *ret_id)
 {
 	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
 	struct nc_digest diff_ids[16];
+	struct nc_buf blobs[16];
 	char parent[NC_HEX_ID] = "";
 	size_t count = 0;
 	int code = nc_ingest_begin(store, &ingest, &err);
@@ -163,20 +186,41 @@ static inline int try_image(struct nacre_store *store, const char *const *words,
 		make_tar(&tar, (const char *const[]){ name, words[count], NULL });
 		diff_ids[count] = digest_of(&tar);
 		assert_done(nc_node_chain_id(parent, &diff_ids[count], id, &err));
-		struct nc_layer_in in = { .parent = parent, .diff_id = &diff_ids[count], .blob_size = UINT64_MAX };
+		blobs[count] = (struct nc_buf){ 0 };
+		if (complete)
+			gzip(&tar, &blobs[count]);
+		struct nc_layer_in in = { .parent = parent, .diff_id = &diff_ids[count], .blob_size = UINT64_MAX,
+					  .keep_blob = complete };
 		code = nc_ingest_has(ingest, id, &err);
 		if (code == 0)
-			code = bring(ingest, &in, &tar, &out);
+			code = bring(ingest, &in, complete ? &blobs[count] : &tar, &out);
 		memcpy(parent, id, NC_HEX_ID);
 	}
 	NC_AUTO_FREE char *config = NULL;
+	NC_AUTO_BUF struct nc_buf manifest = { 0 };
 	struct nc_image_in in = { .names = names };
 	if (code >= 0)
 		make_config(diff_ids, count, author, &config, &in.config_len);
 	in.config = config;
+	if (code >= 0 && complete) {
+		manifest_of(&manifest, config, in.config_len, blobs, count);
+		in.manifest_media_type = "application/vnd.oci.image.manifest.v1+json";
+		in.manifest = manifest.data;
+		in.manifest_len = manifest.len;
+		in.index = "{\"schemaVersion\":2,\"manifests\":[]}";
+		in.index_len = strlen(in.index);
+	}
+	for (size_t i = 0; i < count; i++)
+		nc_buf_release(&blobs[i]);
 	if (code >= 0)
 		code = nc_ingest_image(ingest, &in, ret_id, &err);
 	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+static inline int try_image(struct nacre_store *store, const char *const *words, const char *author,
+			    const char *const *names, char *ret_id)
+{
+	return try_image_with(store, words, author, names, false, ret_id);
 }
 
 static inline void make_image(struct nacre_store *store, const char *const *words, const char *name, char *ret_id)

@@ -4,6 +4,7 @@
 
 #include "../unit.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ptrace.h>
@@ -33,6 +34,12 @@ static inline bool is_sync(uint64_t call)
 	return call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs;
 }
 
+/* Lets go of a child that does nothing more than leave (unit.h). */
+static inline bool let_leave(pid_t child, const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_prctl && info->entry.args[0] == PR_SET_NAME && ptrace(PTRACE_DETACH, child, NULL, NULL) == 0;
+}
+
 /* What happens to the at-th change. */
 struct shot {
 	long at;
@@ -41,6 +48,11 @@ struct shot {
 	bool power;			/* test_crash.c: what a power cut may take is gone as well */
 	long step;			/* from one shot to the next; 0: 1 */
 };
+
+static inline bool counts(const struct shot *shot, uint64_t call, const uint64_t *args)
+{
+	return is_change(call, args) || (shot->error && is_sync(call));
+}
 
 enum outcome { THROUGH, KILLED, DONE_ALL_THE_SAME, FAILED };
 
@@ -66,7 +78,7 @@ static inline enum outcome run(struct shot shot, void (*fn)(void *ctx), void *ct
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		fn(ctx);
-		_exit(0);
+		leave(0);
 	}
 	int status;
 	long seen = 0;
@@ -84,10 +96,9 @@ static inline enum outcome run(struct shot shot, void (*fn)(void *ctx), void *ct
 		}
 		struct __ptrace_syscall_info info;
 		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 ||
-		    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		    info.op != PTRACE_SYSCALL_INFO_ENTRY || let_leave(child, &info))
 			continue;
-		if (!is_change(info.entry.nr, (const uint64_t *)info.entry.args) &&
-		    !(shot.error && is_sync(info.entry.nr)))
+		if (!counts(&shot, info.entry.nr, (const uint64_t *)info.entry.args))
 			continue;
 		if (++seen < shot.at || (seen > shot.at && !shot.from_then_on))
 			continue;

@@ -390,7 +390,7 @@ static void work_together(struct fixture *fixture, unsigned deleters)
 		assert_done(read_once(&reading, readers[i], &want[i]));
 	for (unsigned i = 0; i < 6 + deleters; i++)
 		if (fork() == 0)
-			_exit(i < 2 ? be_writer(fixture->root, i, until) :
+			leave(i < 2 ? be_writer(fixture->root, i, until) :
 			      i < 6 ? be_reader(fixture->root, i, want, until) : be_deleter(fixture->root, until));
 	int failed = 0, status;
 	for (unsigned i = 0; i < 6 + deleters; i++) {

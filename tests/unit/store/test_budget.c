@@ -25,7 +25,7 @@ static struct cost cost_of(void (*fn)(struct fixture *fixture), struct fixture *
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		fn(fixture);
-		_exit(0);
+		leave(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
@@ -36,7 +36,7 @@ static struct cost cost_of(void (*fn)(struct fixture *fixture), struct fixture *
 		if (WIFEXITED(status))
 			break;
 		if (ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info) <= 0 ||
-		    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		    info.op != PTRACE_SYSCALL_INFO_ENTRY || let_leave(child, &info))
 			continue;
 		bool page = info.entry.nr == SYS_pread64 || info.entry.nr == SYS_pwrite64;
 		cost.pages += page;
@@ -54,7 +54,7 @@ static void load(struct fixture *fixture, const char *const *layers, const char 
 	struct nacre_store *store = open_with(fixture->root, 0, NULL);
 	char id[65];
 	if (try_image(store, layers, name, (const char *const[]){name, NULL}, id) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -72,7 +72,7 @@ static void tag(struct fixture *fixture)
 {
 	struct nacre_store *store = open_with(fixture->root, 0, NULL);
 	if (nacre_tag(store, "base", "other:1", &err) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -80,7 +80,7 @@ static void removal(struct fixture *fixture)
 {
 	struct nacre_store *store = open_with(fixture->root, 0, NULL);
 	if (nacre_remove(store, "ten", 0, NULL, NULL, &err) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -112,7 +112,7 @@ static void close_as_a_command(struct nacre_store *store, int code)
 {
 	nacre_store_close(store);
 	if (code < 0)
-		_exit(1);
+		leave(1);
 }
 
 static void open_it(struct fixture *fixture)
@@ -150,7 +150,7 @@ static void list(struct fixture *fixture, struct nacre_list_options options)
 	options.size = sizeof options;
 	int code = nacre_image_list(store, &options, &list, &err);
 	if (code == 0 && list->count != 1)
-		_exit(1);
+		leave(1);
 	nacre_image_list_free(list);
 	close_as_a_command(store, code);
 }

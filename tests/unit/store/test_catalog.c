@@ -66,7 +66,7 @@ static pid_t begin_holding(const struct fixture *fixture, void (*hold)(const str
 		hold(fixture);
 		if (write(ready[1], "", 1) == 1)
 			pause();
-		_exit(1);
+		leave(1);
 	}
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);

@@ -151,7 +151,7 @@ static void do_mend(void *ctx)
 	struct nacre_open_options options = { .size = sizeof options,
 					      .flags = bench->fixture->syncs ? 0 : NACRE_OPEN_NOSYNC };
 	if (nacre_store_open(bench->fixture->root, &options, &store, &err) < 0 || mend(bench, store) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 

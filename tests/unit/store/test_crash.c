@@ -104,13 +104,15 @@ static struct nacre_store *open_quiet(const struct fixture *fixture)
 	return open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
 }
 
+static const char *const old_layers[] = { "base", "o1", "o2", NULL };
+
 /* In the child: with syncs, which can fail. */
 static struct nacre_store *open_or_exit(const struct fixture *fixture)
 {
 	struct nacre_store *store = NULL;
 	struct nacre_open_options options = {.size = sizeof options, .flags = fixture->syncs ? 0 : NACRE_OPEN_NOSYNC};
 	if (nacre_store_open(fixture->root, &options, &store, &err) < 0)
-		_exit(1);
+		leave(1);
 	return store;
 }
 
@@ -125,7 +127,27 @@ static void do_load(void *ctx)
 	char id[65];
 	if (try_image(store, (const char *const[]){ "base", "new", NULL }, "x",
 		      (const char *const[]){ "new:1", "new:2", NULL }, id) < 0)
-		_exit(1);
+		leave(1);
+	nacre_store_close(store);
+}
+
+/* With blobs, a manifest and an index. */
+static void do_load_blobs(void *ctx)
+{
+	struct nacre_store *store = open_or_exit(ctx);
+	char id[65];
+	if (try_image_with(store, (const char *const[]){ "base", "new", NULL }, "x", (const char *const[]){ "new:1", NULL }, true, id) < 0)
+		leave(1);
+	nacre_store_close(store);
+}
+
+/* The image is there; its documents and another name are not. */
+static void do_complete(void *ctx)
+{
+	struct nacre_store *store = open_or_exit(ctx);
+	char id[65];
+	if (try_image_with(store, old_layers, "x", (const char *const[]){ "new:1", NULL }, true, id) < 0)
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -154,7 +176,7 @@ static void keep(const struct fixture *fixture, const char *author, const char *
 		code = nc_ingest_commit(ingest, &err);
 	nc_ingest_free(ingest);
 	if (code < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -174,7 +196,7 @@ static void do_register(void *ctx)
 	NC_AUTO_BUF struct nc_buf tar;
 	make_tar(&tar, (const char *const[]){ "a", "first", "b", "", "a", "second", NULL });
 	if (register_bytes(store, NULL, tar.data, tar.len, NULL) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -182,7 +204,7 @@ static void do_tag(void *ctx)
 {
 	struct nacre_store *store = open_or_exit(ctx);
 	if (nacre_tag(store, "old", "another/name:here", &err) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -191,7 +213,7 @@ static void do_untag(void *ctx)
 	struct nacre_store *store = open_or_exit(ctx);
 	int code = nacre_untag(store, "old", &err);
 	if (code < 0 && code != NACRE_E_NOTFOUND)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -203,7 +225,7 @@ static void do_remove(void *ctx)
 	if (code == 0)
 		code = nacre_remove(store, id, NACRE_REMOVE_FORCE, NULL, NULL, &err);
 	if (code < 0 && code != NACRE_E_NOTFOUND)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -215,7 +237,7 @@ static void do_digest(void *ctx)
 	if (code == 0)
 		code = nacre_node_set_digest(store, id, "tarsum.v1+md5:0123456789abcdef0123456789abcdef", &err);
 	if (code < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -224,7 +246,7 @@ static void do_hold(void *ctx)
 	struct nacre_store *store = open_or_exit(ctx);
 	struct nacre_hold_options options = { .size = sizeof options, .persistent = true };
 	if (nacre_hold(store, "s", (const char *const[]){ "old" }, 1, &options, NULL, &err) < 0)
-		_exit(1);
+		leave(1);
 	nacre_store_close(store);
 }
 
@@ -241,7 +263,7 @@ static void fill(struct fixture *fixture)
 {
 	char id[65];
 	make_image(fixture->store, (const char *const[]){ "base", "kept", NULL }, "kept", id);
-	assert_done(try_image(fixture->store, (const char *const[]){ "base", "o1", "o2", NULL }, "x",
+	assert_done(try_image(fixture->store, old_layers, "x",
 			      (const char *const[]){ "old:latest", "old:2", NULL }, id));
 	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
 	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
@@ -360,8 +382,8 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 	free(after);
 }
 
-static void (*const operations[])(void *ctx) = { do_load, do_register, do_tag, do_untag, do_remove, do_rebuild,
-							do_digest, do_hold, do_keep, do_keep_more };
+static void (*const operations[])(void *ctx) = { do_load, do_load_blobs, do_complete, do_register, do_tag, do_untag,
+							do_remove, do_rebuild, do_digest, do_hold, do_keep, do_keep_more };
 
 static void loading(void **state)
 {
@@ -373,6 +395,16 @@ static void keeping_an_index(void **state)
 	at_every_change(*state, do_keep, (struct shot){ 0 });
 	empty_store(*state);
 	at_every_change(*state, do_keep_more, (struct shot){ 0 });
+}
+
+static void loading_blobs(void **state)
+{
+	at_every_change(*state, do_load_blobs, (struct shot){ .step = 3 });
+}
+
+static void completing(void **state)
+{
+	at_every_change(*state, do_complete, (struct shot){ 0 });
 }
 
 static void registering(void **state)
@@ -439,11 +471,14 @@ static void no_room_from_then_on(void **state)
 	each_operation(*state, (struct shot){ .error = ENOSPC, .from_then_on = true, .step = 5 });
 }
 
-int main(void)
+/* "failing": the calls that fail, else the kills. */
+int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest kills[] = {
 		cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeping_an_index, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loading_blobs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(completing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(registering, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tagging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(untagging, set_up, tear_down),
@@ -452,8 +487,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(setting_a_digest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(holding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_log_and_the_mark_are_lost, set_up, tear_down),
+	};
+	const struct CMUnitTest failing[] = {
 		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_room_from_then_on, set_up, tear_down),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return argc > 1 && strcmp(argv[1], "failing") == 0 ? cmocka_run_group_tests(failing, NULL, NULL)
+							   : cmocka_run_group_tests(kills, NULL, NULL);
 }

@@ -292,8 +292,8 @@ static void defect_6(void **state)
 		struct nacre_store *store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
 		for (int i = 0; i < 300; i++)
 			if (nacre_node_set_digest(store, id, i % 2 ? DIGEST_A : DIGEST_B, &err) < 0)
-				_exit(1);
-		_exit(0);
+				leave(1);
+		leave(0);
 	}
 	/* whoever reads meanwhile has one or the other, never a part */
 	fixture->store = open_with(fixture->root, 0, NULL);
@@ -359,7 +359,7 @@ static void defect_8(void **state)
 			struct nacre_register_options options = { .size = sizeof options, .id = NO_NODE };
 			close(ends[1]);
 			nacre_register(store, ends[0], &options, NULL, &err);
-			_exit(0);
+			leave(0);
 		}
 		close(ends[0]);
 		assert_int_equal(nc_write_full(ends[1], tar.data, len), 0);

@@ -210,7 +210,7 @@ static void of_two_registrars_one_waits(void **state)
 			close(go[1]);
 			fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
 			(void)!read(go[0], &c, 1);
-			_exit(enter(fixture, id, NULL) + 10);
+			leave(enter(fixture, id, NULL) + 10);
 		}
 	}
 	close(go[0]);
@@ -250,9 +250,9 @@ static void registering_listing_and_deleting_at_once(void **state)
 				snprintf(id, sizeof id, "%d%06d%057d", i + 1, turn, 0);
 				if (enter(fixture, id, NULL) < 0 ||
 				    (turn % 3 && nacre_delete(fixture->store, id, &err) < 0))
-					_exit(1);
+					leave(1);
 			}
-			_exit(0);
+			leave(0);
 		}
 	}
 	for (int i = 0; i < 3; i++) {

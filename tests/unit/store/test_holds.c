@@ -147,7 +147,7 @@ static void a_process_s_session_dies_with_it(void **state)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
-		_exit(0);
+		leave(0);
 	}
 	assert_true(child > 0);
 	assert_done(try_hold(fixture->store, "child", id, false, child));
@@ -245,8 +245,8 @@ static void a_removal_that_was_first_wins(void **state)
 	if (child == 0) {
 		struct nacre_store *store = open_with(fixture->root, 0, NULL);
 		if (write(ready[1], "x", 1) != 1)
-			_exit(9);
-		_exit(try_hold(store, "s", id, true, 0) == NACRE_E_NOTFOUND ? 0 : 1);
+			leave(9);
+		leave(try_hold(store, "s", id, true, 0) == NACRE_E_NOTFOUND ? 0 : 1);
 	}
 	char c;
 	fixture->store = open_with(fixture->root, 0, NULL);

@@ -312,21 +312,6 @@ static void damaged_images_are_passed_over(void **state)
 
 /* --- manifests and blobs ---------------------------------------------------------------------------------------- */
 
-static void manifest_of(struct nc_buf *ret, const char *config, size_t config_len, const struct nc_buf *blob)
-{
-	struct nc_digest config_digest, blob_digest = digest_of(blob);
-	char a[NC_DIGEST_TEXT], b[NC_DIGEST_TEXT];
-	*ret = (struct nc_buf)NC_BUF_INIT(1 << 16);
-	assert_done(nc_digest_of(config, config_len, &config_digest, &err));
-	assert_done(nc_buf_addf(
-		ret, &err,
-		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
-		"{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
-		"\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\","
-		"\"size\":%zu}]}",
-		nc_digest_text(&config_digest, a), config_len, nc_digest_text(&blob_digest, b), blob->len));
-}
-
 static void kept_blobs_live_as_long_as_their_images(void **state)
 {
 	struct fixture *fixture = *state;
@@ -343,7 +328,7 @@ static void kept_blobs_live_as_long_as_their_images(void **state)
 	struct nc_image_in in = { .manifest_media_type = "application/vnd.oci.image.manifest.v1+json",
 				  .names = (const char *const[]){ "x", NULL } };
 	make_config(&flat, 1, "someone", &config, &in.config_len);
-	manifest_of(&manifest, config, in.config_len, &packed);
+	manifest_of(&manifest, config, in.config_len, &packed, 1);
 	in.config = config;
 	in.manifest = manifest.data;
 	in.manifest_len = manifest.len;
@@ -397,6 +382,51 @@ static void kept_blobs_live_as_long_as_their_images(void **state)
 	free(config);
 }
 
+/* A config without layers, and what stands with it as its manifest. */
+static int with_manifest(struct fixture *fixture, const char *config, const char *manifest, size_t len, const char *index, int times)
+{
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	char id[NC_HEX_ID];
+	struct nc_image_in in = { .config = config, .config_len = strlen(config), .manifest = manifest, .manifest_len = len,
+				  .index = index, .index_len = index ? strlen(index) : 0 };
+	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
+	int code = 0;
+	for (int i = 0; code >= 0 && i < times; i++)
+		code = nc_ingest_image(ingest, &in, id, &err);
+	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
+#define LAYER(alg, hex) \
+	"{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"" alg ":" hex "\",\"size\":1}"
+#define HEX64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define MANIFEST(alg, hex, layers)                                                                                      \
+	"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"" CONFIG_TYPE \
+	"\",\"digest\":\"" alg ":" hex "\",\"size\":2},\"layers\":[" layers "]}"
+
+static void manifests_must_be_of_the_image(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char bare[] = "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}";
+	static const char *const refused[] = {
+		"{", "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[]}",
+		MANIFEST("sha256", HEX64, LAYER("sha256", HEX64)),	/* a layer too many */
+		MANIFEST("sha256", HEX64, ""),				/* of another config */
+	};
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		assert_int_equal(with_manifest(fixture, bare, refused[i], strlen(refused[i]), NULL, 1), NACRE_E_BADDATA);
+	char *big = calloc(1, NC_DOCUMENT_MAX + 1);
+	assert_int_equal(with_manifest(fixture, bare, big, NC_DOCUMENT_MAX + 1, NULL, 1), NACRE_E_LIMIT);
+	free(big);
+	assert_int_equal(entries(fixture, "graph"), 1);
+	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	/* a config named by a digest of another kind is not compared; an index may stand alone, and twice is as once */
+	assert_done(with_manifest(fixture, bare, MANIFEST("sha512", HEX64 HEX64, ""),
+				  strlen(MANIFEST("sha512", HEX64 HEX64, "")), NULL, 1));
+	assert_done(with_manifest(fixture, bare, NULL, 0, "{\"schemaVersion\":2,\"manifests\":[]}", 2));
+	assert_catalog_true(fixture);
+}
+
 static void every_byte_is_accounted_for(void **state)
 {
 	struct fixture *fixture = *state;
@@ -442,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_are_looked_up_as_they_would_be_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged_images_are_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(kept_blobs_live_as_long_as_their_images, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(manifests_must_be_of_the_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_byte_is_accounted_for, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -302,7 +302,7 @@ static void changed_in_between(void **state)
 static void do_migrate(void *ctx)
 {
 	if (migrate(ctx, OTHER, NULL) < 0)
-		_exit(1);
+		leave(1);
 }
 
 /* The store as it was made first is kept beside and copied back, which costs less than to make it. */

@@ -311,10 +311,10 @@ static void processes_bring_the_same_layers(void **state)
 			snprintf(author, sizeof author, "%d", w % 2);
 			if (try_image(store, (const char *const[]){ "base", word, "top", NULL }, author,
 				      (const char *const[]){ name, NULL }, id) < 0)
-				_exit(1);
+				leave(1);
 		}
 		nacre_store_close(store);
-		_exit(0);
+		leave(0);
 	}
 	wait_for_all(workers);
 	reopen(fixture);
@@ -340,18 +340,18 @@ static void one_removes_while_another_loads(void **state)
 		snprintf(author, sizeof author, "%d", w);
 		for (int i = 0; i < rounds; i++) {
 			if (try_image(store, i % 2 ? ab : ac, author, (const char *const[]){ name, NULL }, id) < 0)
-				_exit(1);
+				leave(1);
 			struct nacre_image *image = NULL;
 			if (nacre_image_get(store, name, &image, &err) < 0 ||
 			    nacre_layer_verify(store, image->layers[1].chain_id, &err) < 0)
-				_exit(2);
+				leave(2);
 			nacre_image_free(image);
 			int code = nacre_remove(store, name, 0, NULL, NULL, &err);
 			if (code < 0)
-				_exit(3);
+				leave(3);
 		}
 		nacre_store_close(store);
-		_exit(0);
+		leave(0);
 	}
 	wait_for_all(workers);
 	reopen(fixture);
