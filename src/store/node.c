@@ -242,15 +242,15 @@ struct documents {
 	struct nc_node_facts *facts;
 };
 
-/* A list that cannot be read keeps no blobs, as a manifest that cannot. */
+/* A list that is damaged keeps no blobs, as a manifest that is. */
 static int read_list(const struct documents *documents, const char *name, struct nacre_error *err)
 {
 	NC_AUTO_FREE struct nc_blob_ref *blobs = NULL;
 	struct nc_node_facts *facts = documents->facts;
 	size_t count = 0;
-	int code = nc_whole_read(documents->dir, name, &blobs, &count, NULL);
-	if (code == NACRE_E_NOMEM)
-		return nc_nomem(err);
+	int code = nc_whole_read(documents->dir, name, &blobs, &count, err);
+	if (nc_is_unread(code))
+		return code;
 	code = 0;
 	for (size_t i = 0; code == 0 && i < count; i++)
 		code = add_digest(&facts->blobs, &facts->blob_count, &blobs[i].digest, err);

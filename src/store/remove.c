@@ -215,8 +215,9 @@ static int take_unneeded(struct removal *removal, size_t from, struct nacre_erro
 static int drop_blobs(struct removal *removal, const char *id, struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
-	if (nc_node_read(removal->nodes, id, &facts, NULL) < 0)
-		return 0;
+	int code = nc_node_read(removal->nodes, id, &facts, err);
+	if (code < 0)
+		return nc_is_unread(code) ? code : 0;
 	return nc_blobs_prune(removal->store, removal->locks, facts.blobs, facts.blob_count, err);
 }
 
