@@ -191,7 +191,7 @@ static int aufs_mount(struct nc_driver *driver, const char *id, int target, stru
 }
 
 static int aufs_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-		      const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+		      const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	return nc_fail(err, NACRE_E_UNSUPPORTED, 0,
 		       "aufs trees can only be read: run 'nacre migrate --driver overlay' first");

@@ -247,7 +247,7 @@ static int branch_off(struct btrfs_tree *self, const char *parent, struct nacre_
 }
 
 static int btrfs_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-		       const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+		       const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	struct btrfs_tree *made = nc_zalloc(sizeof *made);
 	if (!made)
@@ -264,7 +264,8 @@ static int btrfs_begin(struct nc_driver *driver, const char *id, const char *par
 	code = branch_off(self, parent, err);
 	if (code >= 0) {
 		struct nc_unpack_options options = {
-			.stage = self->own, .root = self->tree, .parents = self->parents, .displaced = displaced,
+			.stage = self->own, .root = self->tree, .parents = self->parents,
+			.displaced = hooks ? &hooks->displaced : NULL,
 		};
 		code = nc_unpack_new(&options, &self->unpack, err);
 	}

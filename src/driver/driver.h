@@ -49,6 +49,14 @@ struct nc_displaced {
 	void *ctx;
 };
 
+/* What a driver asks of who writes a layer. */
+struct nc_tree_hooks {
+	struct nc_displaced displaced;	/* fn NULL: nobody wants to know */
+	/* Waits until the parent is sealed. NULL: it is. */
+	int (*parent_ready)(void *ctx, struct nacre_error *err);
+	void *parent_ctx;
+};
+
 /* What nc_tree_entry returns. */
 enum nc_put {
 	NC_PUT_DONE = 0,	/* the member's content cannot be had back by its name (nothing of it is kept, it went
@@ -68,9 +76,11 @@ struct nc_driver_ops {
 	void (*close)(struct nc_driver *driver);
 
 	/* Writing a layer. stage: a directory of the caller's where the tree is built, on the same file system; parent:
-	 * NULL, or a sealed tree of this driver. */
+	 * NULL, or a sealed tree of this driver; hooks: copied, may be NULL. */
 	int (*begin)(struct nc_driver *driver, const char *id, const char *parent, int stage,
-		     const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err);
+		     const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err);
+	/* begin takes a parent that is still being written, too: before the first look at it the driver calls parent_ready. */
+	bool patient;
 
 	/* 1, 0 or a failure. */
 	int (*has)(struct nc_driver *driver, const char *id, struct nacre_error *err);

@@ -47,11 +47,12 @@ struct erofs_tree {
 	struct erofs *driver;
 	char id[NC_HEX_ID];
 	int stage, dir, index;
-	struct nc_estack *parents;
+	struct nc_elower lower;
 	struct nc_etree tree;
 	struct nc_eput *put;
 	struct nc_writer *tar;
-	uint64_t tar_size, data_start, data_end;
+	uint64_t tar_size;
+	uint64_t data_end;		/* of content in the index; 0: there is none */
 	struct file file;
 };
 
@@ -243,7 +244,7 @@ static void tree_free(struct erofs_tree *self)
 	if (!self)
 		return;
 	nc_eput_free(self->put);
-	nc_estack_free(self->parents);
+	nc_elower_release(&self->lower);
 	nc_etree_release(&self->tree);
 	nc_writer_close(self->tar);
 	nc_fd_release(&self->index);
@@ -269,6 +270,20 @@ static int finish_file(struct erofs_tree *self, struct nacre_error *err)
 	return 0;
 }
 
+/* Content in the index begins behind room for a device for each archive and index that a hard link may lead into. */
+static int begin_data(struct erofs_tree *self, struct nacre_error *err)
+{
+	struct nc_estack *below;
+	if (self->data_end)
+		return 0;
+	int code = nc_elower_open(&self->lower, &below, err);
+	if (code < 0)
+		return code;
+	size_t depth = below ? nc_estack_depth(below) : 0;
+	self->data_end = (nc_erofs_head_size(2 * depth + 1) + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
+	return 0;
+}
+
 /* Say where the content of a file will be: in the archive, if it stands there in one run that begins on a block. */
 static int place_file(struct erofs_tree *self, uint32_t number, const struct nc_entry *entry, struct nacre_error *err)
 {
@@ -281,6 +296,9 @@ static int place_file(struct erofs_tree *self, uint32_t number, const struct nc_
 		node->block = (uint32_t)block;
 		return 0;
 	}
+	int code = begin_data(self, err);
+	if (code < 0)
+		return code;
 	if (entry->size > INDEX_MAX - self->data_end)
 		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "the sparse files of the layer are more than the erofs driver can hold (1 TiB)");
 	file->from = self->data_end;
@@ -330,10 +348,10 @@ static int write_index(struct erofs_tree *self, uint64_t *ret_size, struct nacre
 	struct nc_erofs_layout layout = { .meta_block = 0 };
 	uint64_t at = self->data_end;
 	/* nothing of its own: the inodes follow the head */
-	if (at == self->data_start)
+	if (!at)
 		at = (nc_erofs_head_size(self->tree.device_count) + NC_EROFS_BLOCK - 1) / NC_EROFS_BLOCK * NC_EROFS_BLOCK;
 	/* and nothing below it that could be hidden */
-	for (size_t i = 0; !self->parents && i < self->tree.node_count; i++)
+	for (size_t i = 0; !*self->lower.id && i < self->tree.node_count; i++)
 		self->tree.nodes[i].opaque = false;
 	self->tree.devices[0].blocks = (uint32_t)((self->tar_size + NC_EROFS_BLOCK - 1) / NC_EROFS_BLOCK);
 	layout.meta_block = (uint32_t)(at / NC_EROFS_BLOCK);
@@ -351,9 +369,10 @@ static int write_index(struct erofs_tree *self, uint64_t *ret_size, struct nacre
 static int write_lower(struct erofs_tree *self, struct nacre_error *err)
 {
 	NC_AUTO_BUF struct nc_buf lower = NC_BUF_INIT(1u << 20);
-	int code = 0;
-	for (size_t i = 0; code == 0 && self->parents && i < nc_estack_depth(self->parents); i++)
-		code = nc_buf_addf(&lower, err, "%s\n", nc_estack_id(self->parents, i));
+	struct nc_estack *below;
+	int code = nc_elower_open(&self->lower, &below, err);
+	for (size_t i = 0; code == 0 && below && i < nc_estack_depth(below); i++)
+		code = nc_buf_addf(&lower, err, "%s\n", nc_estack_id(below, i));
 	return code < 0 || !lower.len ? code : nc_file_create(self->dir, "lower", lower.data, lower.len, err);
 }
 
@@ -363,6 +382,8 @@ static int erofs_tree_seal(struct nc_tree *tree, uint64_t *ret_size, struct nacr
 	int code = finish_file(self, err);
 	if (code == 0)
 		code = nc_writer_finish(self->tar, err);
+	if (code == 0)
+		code = nc_eput_finish(self->put, err);
 	if (code == 0)
 		code = write_index(self, ret_size, err);
 	if (code == 0)
@@ -396,36 +417,25 @@ static int open_files(struct erofs_tree *self, struct nacre_error *err)
 	return nc_writer_fd_early(tar, true, "tar", &self->tar, err);
 }
 
-static int fill(struct erofs_tree *self, const char *parent, struct nacre_error *err)
+static int fill(struct erofs_tree *self, struct nacre_error *err)
 {
 	static const unsigned char own[NC_EROFS_TAG_ID + 1] = { [NC_EROFS_TAG_ID] = NC_EROFS_TAG_TAR };
+	struct nc_estack *below;
 	uint16_t device;
-	int code = parent ? nc_estack_new(self->driver->home.dir, parent, &self->parents, err) : 0;
+	int code = self->lower.ready ? 0 : nc_elower_open(&self->lower, &below, err);
 	if (code < 0)
 		return nc_wrap(err, code, "parent of layer %s", self->id);
 	code = nc_etree_init(&self->tree, true, err);
-	if (code == 0 && self->parents) {
-		struct nc_efound root;
-		code = nc_estack_find(self->parents, "", 0, &root, err);
-		if (code > 0)
-			code = nc_estack_copy(self->parents, &root, &self->tree, NC_ENODE_ROOT, err);
-	}
 	/* the layer's own archive is the first, and has no name, so the index is the same under any ID */
 	if (code == 0)
 		code = nc_etree_device(&self->tree, own, &device, err);
 	if (code == 0)
-		code = nc_eput_new(&self->tree, self->parents, &self->put, err);
-	if (code < 0)
-		return code;
-	/* room for a device for each archive and index that a hard link may lead into */
-	size_t depth = self->parents ? nc_estack_depth(self->parents) : 0;
-	self->data_start = (nc_erofs_head_size(2 * depth + 1) + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
-	self->data_end = self->data_start;
-	return open_files(self, err);
+		code = nc_eput_new(&self->tree, &self->lower, &self->put, err);
+	return code < 0 ? code : open_files(self, err);
 }
 
 static int erofs_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-		       const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+		       const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	struct erofs_tree *self = nc_zalloc(sizeof *self);
 	if (!self)
@@ -435,7 +445,13 @@ static int erofs_begin(struct nc_driver *driver, const char *id, const char *par
 	self->stage = stage;
 	self->dir = self->index = -1;
 	snprintf(self->id, sizeof self->id, "%s", id);
-	int code = fill(self, parent, err);
+	self->lower = (struct nc_elower){ .home = self->driver->home.dir };
+	snprintf(self->lower.id, sizeof self->lower.id, "%s", parent ? parent : "");
+	if (hooks) {
+		self->lower.ready = hooks->parent_ready;
+		self->lower.ctx = hooks->parent_ctx;
+	}
+	int code = fill(self, err);
 	if (code < 0) {
 		erofs_tree_abort(&self->base);
 		return code;
@@ -591,6 +607,7 @@ const struct nc_driver_ops nc_erofs_driver = {
 	.open = erofs_open,
 	.close = erofs_close,
 	.begin = erofs_begin,
+	.patient = true,
 	.has = erofs_has,
 	.remove = erofs_remove,
 	.each = erofs_each,

@@ -22,7 +22,8 @@
 
 struct nc_eput {
 	struct nc_etree *tree;
-	struct nc_estack *parents;	/* NULL: none */
+	struct nc_elower *lower;
+	bool root_dressed;		/* by a member of its own */
 	uint32_t plnk;			/* a directory without a name, of members below .wh..wh.plnk */
 	struct nc_buf last;		/* the directory of the member before, as it was named */
 	uint32_t last_dir;		/* 0: none, or its way went through a link */
@@ -31,13 +32,13 @@ struct nc_eput {
 	size_t clean_cap;
 };
 
-int nc_eput_new(struct nc_etree *tree, struct nc_estack *parents, struct nc_eput **ret, struct nacre_error *err)
+int nc_eput_new(struct nc_etree *tree, struct nc_elower *lower, struct nc_eput **ret, struct nacre_error *err)
 {
 	struct nc_eput *put = nc_zalloc(sizeof *put);
 	if (!put)
 		return nc_nomem(err);
 	put->tree = tree;
-	put->parents = parents;
+	put->lower = lower;
 	put->last = put->way = (struct nc_buf)NC_BUF_INIT(NAME_LIMIT + 1);
 	int code = nc_etree_node(tree, NC_ENTRY_DIR, &put->plnk, err);
 	if (code < 0) {
@@ -91,18 +92,20 @@ static uint32_t find_own(const struct nc_etree *tree, const char *path, size_t l
 /* What the parents show at a physical path, 1, or 0: nothing, or this layer hides it. */
 static int find_below(struct nc_eput *put, const char *path, size_t len, struct nc_efound *ret, struct nacre_error *err)
 {
+	struct nc_estack *below;
 	bool hidden;
-	if (!put->parents)
-		return 0;
 	find_own(put->tree, path, len, &hidden);
-	return hidden ? 0 : nc_estack_find(put->parents, path, len, ret, err);
+	if (hidden)
+		return 0;
+	int code = nc_elower_open(put->lower, &below, err);
+	return code < 0 || !below ? code : nc_estack_find(below, path, len, ret, err);
 }
 
 /* Put a node of a lower layer's into this one's tree, its content staying where it is. */
 static int take_over(struct nc_eput *put, const struct nc_efound *found, uint32_t *ret, struct nacre_error *err)
 {
 	int code = nc_etree_node(put->tree, found->inode.node.type, ret, err);
-	return code < 0 ? code : nc_estack_copy(put->parents, found, put->tree, *ret, err);
+	return code < 0 ? code : nc_estack_copy(put->lower->stack, found, put->tree, *ret, err);
 }
 
 /* --- the way to a member ---------------------------------------------------------------------------------------- */
@@ -467,6 +470,7 @@ static int put_root(struct nc_eput *put, const struct nc_entry *entry, struct na
 {
 	if (entry->type != NC_ENTRY_DIR)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "the root of the layer is no directory");
+	put->root_dressed = true;
 	return dress(put, NC_ENODE_ROOT, entry, err);
 }
 
@@ -487,7 +491,7 @@ static int put_whiteout(struct nc_eput *put, const char *name, size_t dir_len, c
 	node = node_at(tree, dir, hidden, strlen(hidden));
 	if (type_of(tree, node) == NC_ENTRY_DIR)
 		tree->nodes[node].opaque = true;
-	if (node || !put->parents)
+	if (node || !*put->lower->id)
 		return 0;
 	code = nc_etree_node(tree, NC_ENODE_WHITEOUT, &node, err);
 	return code < 0 ? code : nc_etree_name(tree, dir, hidden, strlen(hidden), node, err);
@@ -540,4 +544,19 @@ int nc_eput_entry(struct nc_eput *put, const struct nc_entry *entry, uint32_t *r
 		if (at == name || at[-1] == '/')
 			return put_special(put, name, at, entry, ret_file, err);
 	return put_object(put, name, entry, ret_file, err);
+}
+
+int nc_eput_finish(struct nc_eput *put, struct nacre_error *err)
+{
+	struct nc_estack *below;
+	struct nc_efound root;
+	int code = put->root_dressed ? 0 : nc_elower_open(put->lower, &below, err);
+	if (code < 0 || put->root_dressed || !below)
+		return code;
+	bool opaque = put->tree->nodes[NC_ENODE_ROOT].opaque;
+	code = nc_estack_find(below, "", 0, &root, err);
+	if (code > 0)
+		code = nc_estack_copy(below, &root, put->tree, NC_ENODE_ROOT, err);
+	put->tree->nodes[NC_ENODE_ROOT].opaque = opaque;
+	return code;
 }

@@ -135,6 +135,21 @@ void nc_estack_free(struct nc_estack *stack)
 	free(stack);
 }
 
+int nc_elower_open(struct nc_elower *lower, struct nc_estack **ret, struct nacre_error *err)
+{
+	int code = *lower->id && !lower->stack && lower->ready ? lower->ready(lower->ctx, err) : 0;
+	if (code == 0 && *lower->id && !lower->stack)
+		code = nc_estack_new(lower->home, lower->id, &lower->stack, err);
+	*ret = lower->stack;
+	return code;
+}
+
+void nc_elower_release(struct nc_elower *lower)
+{
+	nc_estack_free(lower->stack);
+	lower->stack = NULL;
+}
+
 size_t nc_estack_depth(const struct nc_estack *stack)
 {
 	return stack->count;

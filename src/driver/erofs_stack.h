@@ -39,6 +39,19 @@ int nc_estack_merge(struct nc_estack *stack, struct nc_etree *ret, struct nacre_
 int nc_estack_content(struct nc_estack *stack, const struct nc_efound *found, struct nc_reader **ret,
 		      struct nacre_error *err);
 
+/* The layers below one that is being written. They are opened when they are looked at first, since the nearest may be written at
+ * the same time. */
+struct nc_elower {
+	int home;			/* borrowed */
+	char id[NC_HEX_ID];		/* the nearest; "": there are none */
+	int (*ready)(void *ctx, struct nacre_error *err);	/* waits until it is sealed; NULL: it is */
+	void *ctx;
+	struct nc_estack *stack;	/* once opened */
+};
+/* ret: lent; NULL when there are none. */
+int nc_elower_open(struct nc_elower *lower, struct nc_estack **ret, struct nacre_error *err);
+void nc_elower_release(struct nc_elower *lower);
+
 /* The path below home of what a tag of a device names, in an index of layer id. */
 struct nc_edevice_path {
 	char text[NC_HEX_ID + 8];

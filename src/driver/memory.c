@@ -353,7 +353,7 @@ static const struct nc_tree_ops tree_ops = {
 };
 
 static int memory_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-			const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+			const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_mem_tree_auto) struct nc_mem_tree *below = NULL;
 	struct memory_tree *self = nc_zalloc(sizeof *self);
@@ -366,7 +366,7 @@ static int memory_begin(struct nc_driver *driver, const char *id, const char *pa
 	if (code >= 0)
 		code = nc_mem_tree_new(below, &self->tree, err);
 	if (code >= 0)
-		code = nc_mem_put_new(self->tree, displaced, &self->put, err);
+		code = nc_mem_put_new(self->tree, hooks ? &hooks->displaced : NULL, &self->put, err);
 	if (code < 0) {
 		memory_tree_abort(&self->base);
 		return code;

@@ -569,7 +569,7 @@ static const struct nc_tree_ops tree_ops = {
 };
 
 static int overlay_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-			 const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+			 const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	struct overlay_tree *made = nc_zalloc(sizeof *made);
 	if (!made)
@@ -594,7 +594,7 @@ static int overlay_begin(struct nc_driver *driver, const char *id, const char *p
 		return code;
 	struct nc_unpack_options options = {
 		.stage = stage, .root = self->diff, .parents = self->parents, .opaque = self->driver->opaque,
-		.displaced = displaced,
+		.displaced = hooks ? &hooks->displaced : NULL,
 	};
 	code = nc_unpack_new(&options, &self->unpack, err);
 	if (code < 0)

@@ -159,7 +159,7 @@ static const struct nc_tree_ops tree_ops = {
 };
 
 static int vfs_begin(struct nc_driver *driver, const char *id, const char *parent, int stage,
-		     const struct nc_displaced *displaced, struct nc_tree **ret, struct nacre_error *err)
+		     const struct nc_tree_hooks *hooks, struct nc_tree **ret, struct nacre_error *err)
 {
 	struct vfs_tree *made = nc_zalloc(sizeof *made);
 	if (!made)
@@ -182,7 +182,8 @@ static int vfs_begin(struct nc_driver *driver, const char *id, const char *paren
 	if (code < 0)
 		return code;
 	struct nc_unpack_options options = {
-		.stage = stage, .root = self->tree, .parents = self->parents, .displaced = displaced,
+		.stage = stage, .root = self->tree, .parents = self->parents,
+		.displaced = hooks ? &hooks->displaced : NULL,
 	};
 	code = nc_unpack_new(&options, &self->unpack, err);
 	if (code < 0)

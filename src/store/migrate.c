@@ -319,7 +319,7 @@ static int build(struct work *work, const struct nc_move *move, struct nc_digest
 	NC_CLEANUP(nc_stage_auto) struct nc_stage *stage = NULL;
 	NC_CLEANUP(nc_tree_auto) struct nc_tree *tree = NULL;
 	NC_CLEANUP(nc_record_auto) struct nc_record *record = NULL;
-	struct nc_displaced hook = { .fn = NULL };
+	struct nc_tree_hooks hooks = { .displaced = { .fn = NULL } };
 	NC_AUTO_FD int dir = -1;
 	uint64_t size;
 	int code = nc_stage_new(work->store->stages, &stage, err);
@@ -330,9 +330,9 @@ static int build(struct work *work, const struct nc_move *move, struct nc_digest
 	if (code == 0)
 		code = begin_record(work, move, stage->dir, &record, err);
 	if (code == 0 && record)
-		hook = nc_record_hook(record);
+		hooks.displaced = nc_record_hook(record);
 	if (code == 0)
-		code = work->to->begin(work->driver, move->id, move->below ? move->below->id : NULL, dir, &hook, &tree,
+		code = work->to->begin(work->driver, move->id, move->below ? move->below->id : NULL, dir, &hooks, &tree,
 				       err);
 	if (code == 0)
 		code = nc_fill_tree(source.reader, tree, record, NULL, err);

@@ -229,7 +229,7 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 {
 	struct nc_driver *driver = layer->ingest->store->driver;
 	char below[NC_HEX_ID], work[NC_HEX_ID + 8];
-	struct nc_displaced hook = { .fn = NULL };
+	struct nc_tree_hooks hooks = { .displaced = { .fn = NULL } };
 	int code = nc_ingest_tree(layer->ingest, layer->parent, below, err);
 	/* without a node a tree of that ID is rubbish, of a process that died */
 	if (code == 0)
@@ -239,12 +239,12 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 	if (code == 0 && !driver->ops->tar)
 		code = nc_record_new(layer->ingest->store, layer->dir, &layer->record, err);
 	if (code == 0 && layer->record)
-		hook = nc_record_hook(layer->record);
+		hooks.displaced = nc_record_hook(layer->record);
 	name_work(layer, work);
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
 	if (code == 0)
-		code = driver->ops->begin(driver, layer->built, *below ? below : NULL, *ret_work, &hook, &layer->tree,
+		code = driver->ops->begin(driver, layer->built, *below ? below : NULL, *ret_work, &hooks, &layer->tree,
 					  err);
 	return code;
 }

@@ -69,13 +69,13 @@ static int displaced(void *ctx, const char *name, struct nc_reader *content, uin
 void rig_begin(struct rig *rig, unsigned number, unsigned parent)
 {
 	struct nacre_error err;
-	struct nc_displaced report = { .fn = displaced, .ctx = rig };
+	struct nc_tree_hooks hooks = { .displaced = { .fn = displaced, .ctx = rig } };
 	assert_done(nc_tree_remove(rig->root, "stage", &err));
 	assert_done(nc_dir_ensure(rig->root, "stage", &rig->stage, &err));
 	nc_buf_clear(&rig->reports);
 	rig->number = number;
 	assert_done(rig->driver->ops->begin(rig->driver, rig_id(number), parent ? rig_id(parent) : NULL, rig->stage,
-					    &report, &rig->tree, &err));
+					    &hooks, &rig->tree, &err));
 }
 
 static void end(struct rig *rig)
