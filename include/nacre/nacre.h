@@ -124,8 +124,8 @@ enum nacre_open_flags {
 	NACRE_OPEN_NOSYNC = 4,		/* never sync: for throw-away stores only; a power cut may lose all of it */
 	NACRE_OPEN_AS_IT_IS = 8,	/* a root of Docker's is opened for reading only rather than adopted */
 	NACRE_OPEN_ONE_THREAD = 16,	/* start no threads; else a layer of some size is read and inflated by one of the
-					 * library's own, and several blobs come from a registry, or go there, at once; they are gone before
-					 * the operation returns */
+					 * library's own, layers of one image come side by side, and several blobs come from a registry, or
+					 * go there, at once; they are gone before the operation returns */
 };
 
 /* Option structs begin with their own size, set by the caller; zero in all other fields means the default. */

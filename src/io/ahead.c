@@ -118,7 +118,7 @@ static void *help(void *arg)
 /* Where it cannot be had it goes on without. */
 static void get_help(struct ahead *self)
 {
-	bool can = !nc_one_processor() && nc_reader_keep(self->upstream, BLOCKS, NULL) > 0;
+	bool can = nc_processors() > 1 && nc_reader_keep(self->upstream, BLOCKS, NULL) > 0;
 	self->state = can && nc_aside_start(&self->helper, help, self) ? HELPED : ALONE;
 }
 

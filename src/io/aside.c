@@ -121,10 +121,10 @@ void nc_aside_release(struct nc_aside *aside)
 	pthread_mutex_destroy(&aside->lock);
 }
 
-bool nc_one_processor(void)
+unsigned nc_processors(void)
 {
 	cpu_set_t set;
-	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < 2;
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 /* Signals are the program's, and for its own threads. */

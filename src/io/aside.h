@@ -21,8 +21,8 @@ struct nc_aside {
 void nc_aside_init(struct nc_aside *aside);
 void nc_aside_release(struct nc_aside *aside);	/* what was not told stays untold */
 
-/* A second thread would only take turns with the first. */
-bool nc_one_processor(void);
+/* How many threads can run at the same time; 1 also when nobody knows. */
+unsigned nc_processors(void);
 /* Starts a thread; false when there can be none. */
 bool nc_aside_start(pthread_t *ret, void *(*fn)(void *arg), void *arg);
 /* Called by it: from now on it works for aside, until *unwanted. Both are borrowed. */

@@ -1,5 +1,7 @@
 #include "store/fill.h"
 
+#include "io/aside.h"
+
 #include <inttypes.h>
 
 /* Bytes of a layer's plain tar, and its members. */
@@ -49,6 +51,8 @@ static int take_all(struct fill *fill, struct nc_tar *tar, struct nacre_error *e
 	struct nc_tar_item item;
 	int code = 0;
 	while (code == 0) {
+		if (nc_aside_unwanted())
+			return nc_fail(err, NACRE_E_CANCELLED, 0, "cancelled");
 		int event = nc_tar_next(tar, &item, err);
 		if (event <= 0)		/* NC_TAR_END is 0 */
 			return event;

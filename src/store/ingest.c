@@ -103,6 +103,7 @@ void nc_ingest_free(struct nc_ingest *ingest)
 {
 	if (!ingest)
 		return;
+	nc_ingest_halt(ingest);
 	if (ingest->stage)
 		drop_trees(ingest);
 	reset(ingest);
@@ -215,7 +216,7 @@ static int begin_syncing(struct nc_ingest *ingest, struct nacre_error *err)
 {
 	const struct nacre_store *store = ingest->store;
 	int fd;
-	if (!store->durable || store->one_thread || store->driver->ops->tar || nc_one_processor())
+	if (!store->durable || store->one_thread || store->driver->ops->tar || nc_processors() < 2)
 		return 0;
 	int code = nc_store_watch(ingest->store, &fd, err);
 	return code < 0 ? code : nc_syncer_new(fd, &ingest->syncer, err);
@@ -240,17 +241,21 @@ int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct n
 	return code < 0 || *fd >= 0 ? code : nc_dir_ensure(ingest->stage->dir, name, fd, err);
 }
 
-int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
-		      struct nacre_error *err)
+void nc_ingest_expects(struct nc_ingest *ingest, const char *id, const char *parent, bool layer)
 {
-	int code = nc_plan_add_node(&ingest->plan, id, err);
-	if (code < 0)
-		return code;
 	struct nc_held *held = nc_ingest_held(ingest, id);
 	held->state = NC_HELD_BROUGHT;
 	held->layer = layer;
 	memcpy(held->parent, parent ? parent : "", parent && *parent ? NC_HEX_ID : 1);
-	return 0;
+}
+
+int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
+		      struct nacre_error *err)
+{
+	int code = nc_plan_add_node(&ingest->plan, id, err);
+	if (code == 0)
+		nc_ingest_expects(ingest, id, parent, layer);
+	return code;
 }
 
 int nc_ingest_describe(int dir, const char *id, const char *parent, const struct nc_config *config, uint64_t size,

@@ -23,6 +23,7 @@ struct nc_ingest {
 	struct nacre_store *store;
 	int locks;			/* our descriptor of ROOT/lock */
 	int sync;			/* of the file system, opened before the first write: it gets the errors */
+	struct nc_arrivals *arrivals;	/* layers that come side by side; NULL: none did */
 	struct nc_syncer *syncer;	/* NULL: what the driver writes waits for the sync at the end */
 	struct nc_stage *stage;		/* NULL until something is written */
 	int nodes, blobs, documents, names;	/* directories in the stage; -1 until needed */
@@ -39,6 +40,8 @@ int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct n
 /* A node whose directory in the stage is complete joins the plan. */
 int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
 		      struct nacre_error *err);
+/* It will: layers upon it may begin, and lose what was theirs when it does not. */
+void nc_ingest_expects(struct nc_ingest *ingest, const char *id, const char *parent, bool layer);
 /* The nearest of id (held, or NULL) and its ancestors that has a layer; "" when none has. */
 int nc_ingest_tree(struct nc_ingest *ingest, const char *id, char *ret_tree, struct nacre_error *err);
 /* 1 when a node that is there is whole as far as that can be seen for nothing (its tree and record are there), or, when the

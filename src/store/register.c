@@ -9,7 +9,10 @@
  *	seal the driver's tree
  *
  * Making it durable and visible is the commit's business. A layer whose ID nobody can know before its last byte (no
- * ID, no diff ID) is first copied to an unnamed file. */
+ * ID, no diff ID) is first copied to an unnamed file.
+ *
+ * Layers of one image may come side by side, each on a thread of its own: what needs the ingest is done by the thread that
+ * asks, before and after. */
 #include "store/fill.h"
 #include "store/ingest.h"
 #include "store/intake.h"
@@ -17,6 +20,8 @@
 
 #include "image/config.h"
 #include "io/ahead.h"
+#include "io/crew.h"
+#include "io/failure.h"
 #include "io/path.h"
 
 #include <errno.h>
@@ -35,8 +40,10 @@ struct layer {
 	const char *parent;		/* NULL: none */
 	char id[NC_HEX_ID];
 	char built[NC_HEX_ID];		/* what it is built as: id, or another that takes the place of what id has */
+	char below[NC_HEX_ID];		/* the tree that its own lies on; "": none */
 	int dir;			/* of the node, in the stage */
 	bool keeps;			/* its blob */
+	int kept;			/* the file of that; -1: it lies in one already */
 	struct nc_tree *tree;
 	bool sealed;
 	struct nc_record *record;	/* NULL: the driver keeps the tar */
@@ -44,6 +51,7 @@ struct layer {
 	struct nc_digest diff_id, blob;
 	uint64_t flat_size, blob_size;
 	enum nc_codec codec;
+	struct arrival *arrival;	/* NULL: it does not come beside others */
 };
 
 /* --- the chain -------------------------------------------------------------------------------------------------- */
@@ -175,14 +183,18 @@ static int make_dir(struct layer *layer, struct nacre_error *err)
 
 /* --- the blob --------------------------------------------------------------------------------------------------- */
 
-#define INCOMING "incoming"
+/* Its name until its digest is known. */
+static void name_incoming(const struct layer *layer, char ret[NC_HEX_ID + 16])
+{
+	snprintf(ret, NC_HEX_ID + 16, "incoming.%s", layer->id);
+}
 
-/* A file in the stage for a blob that shall be kept; -1 when it need not be, or lies in a file already. */
-static int open_blob(struct layer *layer, int *ret_fd, struct nacre_error *err)
+/* A file in the stage for a blob that shall be kept. */
+static int open_blob(struct layer *layer, struct nacre_error *err)
 {
 	struct nc_ingest *ingest = layer->ingest;
 	const struct nc_digest *blob = layer->in->blob;
-	char hex[NC_DIGEST_TEXT];
+	char hex[NC_DIGEST_TEXT], name[NC_HEX_ID + 16];
 	if (!layer->in->keep_blob || (blob && blob->alg != NC_SHA256))
 		return 0;
 	if (blob) {
@@ -195,26 +207,63 @@ static int open_blob(struct layer *layer, int *ret_fd, struct nacre_error *err)
 	layer->keeps = code == 0;
 	if (code < 0 || layer->in->partial)
 		return code;
-	int fd = openat(ingest->blobs, INCOMING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "make the file of a blob");
-	*ret_fd = fd;
-	return 0;
+	name_incoming(layer, name);
+	layer->kept = openat(ingest->blobs, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return layer->kept < 0 ? nc_fail(err, NACRE_E_IO, errno, "make the file of a blob") : 0;
 }
 
 /* Under its digest it waits for a manifest that names it. */
 static int keep_blob(struct layer *layer, struct nacre_error *err)
 {
 	int blobs = layer->ingest->blobs;
-	char hex[NC_DIGEST_TEXT];
+	char hex[NC_DIGEST_TEXT], name[NC_HEX_ID + 16];
 	nc_digest_hex(&layer->blob, hex);
+	name_incoming(layer, name);
 	if (layer->in->partial)
 		return layer->codec == NC_PLAIN ? 0 : nc_partial_link(layer->in->partial, blobs, hex, err);
 	if (layer->codec == NC_PLAIN)
-		return unlinkat(blobs, INCOMING, 0) < 0 ? nc_fail(err, NACRE_E_IO, errno, "remove an empty blob") : 0;
-	if (renameat(blobs, INCOMING, blobs, hex) < 0)
+		return unlinkat(blobs, name, 0) < 0 ? nc_fail(err, NACRE_E_IO, errno, "remove an empty blob") : 0;
+	if (renameat(blobs, name, blobs, hex) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "name a blob");
 	return 0;
+}
+
+/* --- beside others ----------------------------------------------------------------------------------------------- */
+
+/* A layer on its way on a thread of the crew. */
+struct arrival {
+	struct nc_job job;
+	struct layer layer;
+	struct nc_layer_in in;
+	char parent[NC_HEX_ID];
+	struct nc_reader *stream;
+	size_t number;			/* the caller's */
+	struct arrival *lower;		/* the layer below, unless it has arrived; under the crew's lock */
+	struct arrival *next;
+};
+
+struct nc_arrivals {
+	struct nc_crew crew;
+	unsigned most, count;
+	struct arrival *first, **last;	/* lowest first */
+	struct arrival *failed;
+};
+
+static int wait_for_lower(void *ctx, struct nacre_error *err)
+{
+	struct arrival *self = ctx;
+	struct nc_crew *crew = &self->layer.ingest->arrivals->crew;
+	nc_crew_lock(crew);
+	while (self->lower && self->lower->job.state != NC_JOB_OVER && !nc_aside_unwanted())
+		nc_crew_wait(crew);
+	bool there = !self->lower || (self->lower->job.state == NC_JOB_OVER && self->lower->job.code == 0);
+	nc_crew_unlock(crew);
+	return there ? 0 : nc_fail(err, NACRE_E_CANCELLED, 0, "the layer below did not come");
+}
+
+static struct nc_tree_hooks wait_hooks(struct arrival *arrival)
+{
+	return (struct nc_tree_hooks){ .parent_ready = wait_for_lower, .parent_ctx = arrival };
 }
 
 /* --- bringing it ------------------------------------------------------------------------------------------------ */
@@ -228,12 +277,12 @@ static void name_work(const struct layer *layer, char ret[NC_HEX_ID + 8])
 static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *err)
 {
 	struct nc_driver *driver = layer->ingest->store->driver;
-	char below[NC_HEX_ID], work[NC_HEX_ID + 8];
+	char work[NC_HEX_ID + 8];
 	struct nc_tree_hooks hooks = { .displaced = { .fn = NULL } };
-	int code = nc_ingest_tree(layer->ingest, layer->parent, below, err);
+	if (layer->arrival)
+		hooks = wait_hooks(layer->arrival);
 	/* without a node a tree of that ID is rubbish, of a process that died */
-	if (code == 0)
-		code = driver->ops->has(driver, layer->built, err);
+	int code = driver->ops->has(driver, layer->built, err);
 	if (code > 0)
 		code = driver->ops->remove(driver, layer->built, layer->ingest->stage->dir, err);
 	if (code == 0 && !driver->ops->tar)
@@ -244,21 +293,26 @@ static int begin_tree(struct layer *layer, int *ret_work, struct nacre_error *er
 	if (code == 0)
 		code = nc_dir_ensure(layer->ingest->stage->dir, work, ret_work, err);
 	if (code == 0)
-		code = driver->ops->begin(driver, layer->built, *below ? below : NULL, *ret_work, &hooks, &layer->tree,
+		code = driver->ops->begin(driver, layer->built, *layer->below ? layer->below : NULL, *ret_work, &hooks, &layer->tree,
 					  err);
 	return code;
 }
 
-static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+/* What needs the ingest. */
+static int prepare(struct layer *layer, struct nacre_error *err)
 {
-	NC_AUTO_FD int work = -1;
-	NC_AUTO_FD int blob = -1;	/* the chain may write to it until it is closed */
-	AUTO_CHAIN struct chain chain = { 0 };
 	int code = make_dir(layer, err);
 	if (code == 0)
-		code = open_blob(layer, &blob, err);
-	if (code == 0)
-		code = chain_open(&chain, layer, stream, blob, false, err);
+		code = open_blob(layer, err);
+	return code < 0 ? code : nc_ingest_tree(layer->ingest, layer->parent, layer->below, err);
+}
+
+/* And what does not. */
+static int carry(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	NC_AUTO_FD int work = -1;
+	AUTO_CHAIN struct chain chain = { 0 };
+	int code = chain_open(&chain, layer, stream, layer->kept, false, err);
 	if (code == 0)
 		code = begin_tree(layer, &work, err);
 	if (code == 0)
@@ -274,6 +328,12 @@ static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_er
 	if (code == 0 && layer->keeps)
 		code = keep_blob(layer, err);
 	return code < 0 ? code : describe_layer(layer, err);
+}
+
+static int bring(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
+{
+	int code = prepare(layer, err);
+	return code < 0 ? code : carry(layer, stream, err);
 }
 
 /* As if it had never come; after an exchange that is what was there before. */
@@ -309,11 +369,10 @@ static int find_diff_id(struct nacre_store *store, const struct nc_node_facts *f
 /* What comes is compared with what was promised; a blob that was not kept with the layer is kept now. */
 static int read_through(struct layer *layer, struct nc_reader **stream, struct nacre_error *err)
 {
-	NC_AUTO_FD int blob = -1;	/* the chain may write to it until it is closed */
 	AUTO_CHAIN struct chain chain = { 0 };
-	int code = open_blob(layer, &blob, err);
+	int code = open_blob(layer, err);
 	if (code == 0)
-		code = chain_open(&chain, layer, stream, blob, false, err);
+		code = chain_open(&chain, layer, stream, layer->kept, false, err);
 	if (code == 0)
 		code = nc_reader_drain(chain.flat, err);
 	if (code == 0)
@@ -465,19 +524,231 @@ int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, stru
 {
 	NC_AUTO_FD int fd = -1;
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *stream = blob;
-	struct layer layer = { .ingest = ingest, .in = in, .dir = -1,
+	struct layer layer = { .ingest = ingest, .in = in, .dir = -1, .kept = -1,
 			       .parent = in->parent && *in->parent ? in->parent : NULL };
 	if (in->progress)
 		nc_ingest_watch(ingest, in->progress->cancel);
 	int code = take_in(&layer, &stream, &fd, err);
 	nc_record_free(layer.record);
 	nc_fd_release(&layer.dir);
+	nc_fd_release(&layer.kept);
 	if (code < 0)
 		return *layer.id ? nc_wrap(err, code, "layer %.12s", layer.id) : nc_wrap(err, code, "layer");
 	*ret = (struct nc_layer_out){ .diff_id = layer.diff_id, .blob = layer.blob, .blob_size = layer.blob_size,
 				      .flat_size = layer.flat_size, .codec = layer.codec };
 	memcpy(ret->id, layer.id, NC_HEX_ID);
 	return code;
+}
+
+/* --- side by side ------------------------------------------------------------------------------------------------- */
+
+static int carry_arrival(struct nc_job *job, struct nacre_error *err)
+{
+	struct arrival *self = (struct arrival *)job;
+	int code = carry(&self->layer, &self->stream, err);
+	nc_reader_close(NC_GIVE(self->stream));
+	nc_fd_release(&self->layer.kept);
+	return code;
+}
+
+/* More need more memory each, and the disk is one. */
+static unsigned most_arrivals(const struct nc_ingest *ingest)
+{
+	const struct nacre_store *store = ingest->store;
+	unsigned processors = nc_processors();
+	if (store->one_thread || !store->driver->ops->patient || processors < 2)
+		return 0;
+	return processors < 4 ? 2 : 3;
+}
+
+static int open_arrivals(struct nc_ingest *ingest, struct nacre_error *err)
+{
+	if (ingest->arrivals)
+		return 0;
+	ingest->arrivals = nc_zalloc(sizeof *ingest->arrivals);
+	if (!ingest->arrivals)
+		return nc_nomem(err);
+	ingest->arrivals->most = most_arrivals(ingest);
+	ingest->arrivals->last = &ingest->arrivals->first;
+	nc_crew_init(&ingest->arrivals->crew, ingest->arrivals->most);
+	return 0;
+}
+
+static struct arrival *find_arrival(const struct nc_arrivals *arrivals, const char *id)
+{
+	struct arrival *found = arrivals->first;
+	while (found && strcmp(found->layer.id, id ? id : "") != 0)
+		found = found->next;
+	return found;
+}
+
+static struct arrival *arrival_new(struct nc_ingest *ingest, const struct nc_layer_in *in, size_t number)
+{
+	struct arrival *self = nc_zalloc(sizeof *self);
+	if (!self)
+		return NULL;
+	self->in = *in;
+	self->number = number;
+	self->job.run = carry_arrival;
+	self->layer = (struct layer){ .ingest = ingest, .in = &self->in, .dir = -1, .kept = -1, .arrival = self };
+	if (in->parent && *in->parent) {
+		memcpy(self->parent, in->parent, NC_HEX_ID);
+		self->in.parent = self->layer.parent = self->parent;
+	}
+	return self;
+}
+
+/* Its thread is over, or it never had one. */
+static void arrival_free(struct arrival *self)
+{
+	nc_reader_close(self->stream);
+	nc_fd_release(&self->layer.kept);
+	nc_fd_release(&self->layer.dir);
+	free(self);
+}
+
+/* 1 when there is no need for it, or it is to be mended. */
+static int look_up(struct arrival *self, struct nacre_error *err)
+{
+	struct layer *layer = &self->layer;
+	int code = check_request(layer, self->stream, err);
+	if (code == 0)
+		code = nc_node_chain_id(layer->parent, layer->in->diff_id, layer->id, err);
+	if (code == 0)
+		code = nc_ingest_has(layer->ingest, layer->id, err);
+	memcpy(layer->built, layer->id, NC_HEX_ID);
+	return code ? code : nc_ingest_held(layer->ingest, layer->id)->state == NC_HELD_DAMAGED;
+}
+
+static int send_off(struct nc_arrivals *arrivals, struct arrival *self, struct nacre_error *err)
+{
+	struct layer *layer = &self->layer;
+	self->lower = find_arrival(arrivals, layer->parent);
+	int code = prepare(layer, err);
+	if (code == 0 && !nc_crew_give(&arrivals->crew, &self->job))
+		code = nc_fail(err, NACRE_E_NOMEM, 0, "there can be no more threads");
+	if (code < 0) {
+		undo(layer);
+		return nc_wrap(err, code, "layer %.12s", layer->id);
+	}
+	nc_ingest_expects(layer->ingest, layer->id, layer->parent, true);
+	*arrivals->last = self;
+	arrivals->last = &self->next;
+	arrivals->count++;
+	return 0;
+}
+
+/* What became of it. */
+static int wait_for(struct nc_arrivals *arrivals, struct arrival *arrival, struct nacre_error *err)
+{
+	struct nc_crew *crew = &arrivals->crew;
+	nc_crew_lock(crew);
+	while (arrival->job.state != NC_JOB_OVER)
+		nc_crew_wait(crew);
+	nc_aside_pass_on(&crew->aside);
+	nc_crew_unlock(crew);
+	int code = arrival->job.code;
+	if (code == 0)
+		return 0;
+	arrivals->failed = arrival;
+	nc_failure_tell(&arrival->job.failure, code, err);
+	return nc_wrap(err, code, "layer %.12s", arrival->layer.id);
+}
+
+/* One that does not come beside the others may lie on them. */
+static int wait_for_all(struct nc_ingest *ingest, struct nacre_error *err)
+{
+	int code = 0;
+	for (struct arrival *at = ingest->arrivals ? ingest->arrivals->first : NULL; at && code == 0; at = at->next)
+		code = wait_for(ingest->arrivals, at, err);
+	return code;
+}
+
+int nc_ingest_layer_beside(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob, size_t number,
+			   struct nacre_error *err)
+{
+	struct arrival *self = NULL;
+	int code = open_arrivals(ingest, err);
+	if (code == 0 && !(self = arrival_new(ingest, in, number)))
+		code = nc_nomem(err);
+	if (code < 0) {
+		nc_reader_close(blob);
+		return code;
+	}
+	self->stream = blob;
+	int alone = ingest->arrivals->most ? look_up(self, err) : 1;
+	if (alone == 0) {
+		code = send_off(ingest->arrivals, self, err);
+		if (code == 0)
+			return 1;
+	} else if (alone > 0) {
+		struct nc_layer_out out;
+		code = wait_for_all(ingest, err);
+		if (code == 0)
+			code = nc_ingest_layer(ingest, in, NC_GIVE(self->stream), &out, err);
+	} else {
+		code = alone;
+	}
+	arrival_free(self);
+	return code < 0 ? code : 0;
+}
+
+static int take_first(struct nc_arrivals *arrivals, size_t *ret_number, struct nacre_error *err)
+{
+	struct arrival *first = arrivals->first;
+	struct layer *layer = &first->layer;
+	int code = wait_for(arrivals, first, err);
+	if (code == 0)
+		code = nc_ingest_brought(layer->ingest, layer->id, layer->parent, true, err);
+	if (code < 0)
+		return code;
+	nc_crew_lock(&arrivals->crew);
+	for (struct arrival *above = first->next; above; above = above->next)
+		if (above->lower == first)
+			above->lower = NULL;
+	nc_crew_unlock(&arrivals->crew);
+	arrivals->first = first->next;
+	if (!arrivals->first)
+		arrivals->last = &arrivals->first;
+	arrivals->count--;
+	*ret_number = first->number;
+	arrival_free(first);
+	return 1;
+}
+
+int nc_ingest_settle(struct nc_ingest *ingest, bool all, size_t *ret_number, struct nacre_error *err)
+{
+	struct nc_arrivals *arrivals = ingest->arrivals;
+	if (!arrivals || !arrivals->first || (!all && arrivals->count < arrivals->most))
+		return 0;
+	return take_first(arrivals, ret_number, err);
+}
+
+int nc_ingest_blame(const struct nc_ingest *ingest, size_t *ret_number, struct nacre_error *err)
+{
+	struct arrival *failed = ingest->arrivals ? ingest->arrivals->failed : NULL;
+	if (!failed)
+		return 0;
+	*ret_number = failed->number;
+	nc_failure_tell(&failed->job.failure, failed->job.code, err);
+	nc_wrap(err, failed->job.code, "layer %.12s", failed->layer.id);
+	return 1;
+}
+
+void nc_ingest_halt(struct nc_ingest *ingest)
+{
+	struct nc_arrivals *arrivals = NC_GIVE(ingest->arrivals);
+	if (!arrivals)
+		return;
+	nc_crew_release(&arrivals->crew);
+	while (arrivals->first) {
+		struct arrival *self = arrivals->first;
+		arrivals->first = self->next;
+		undo(&self->layer);
+		nc_ingest_held(ingest, self->layer.id)->state = NC_HELD_MISSING;
+		arrival_free(self);
+	}
+	free(arrivals);
 }
 
 /* --- public ----------------------------------------------------------------------------------------------------- */

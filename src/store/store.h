@@ -130,6 +130,19 @@ struct nc_layer_out {
 int nc_ingest_layer(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob,
 		    struct nc_layer_out *ret, struct nacre_error *err);
 
+/* The same for a layer whose diff ID is known and whose blob may be read by another thread, while others come: 1 when it is
+ * on its way, 0 when it has arrived (as nc_ingest_layer, where the driver or the machine allows no more, or it is there).
+ * What in points to is borrowed until nc_ingest_settle has told of the layer, or nc_ingest_halt. number: the caller's. */
+int nc_ingest_layer_beside(struct nc_ingest *ingest, const struct nc_layer_in *in, struct nc_reader *blob, size_t number,
+			   struct nacre_error *err);
+/* Waits for the lowest layer that is on its way: 1, and its number. 0: none is, or (unless all) there is room for one more.
+ * After a failure nothing more can come. */
+int nc_ingest_settle(struct nc_ingest *ingest, bool all, size_t *ret_number, struct nacre_error *err);
+/* 1 when something failed because of a layer that was on its way: which, and why. */
+int nc_ingest_blame(const struct nc_ingest *ingest, size_t *ret_number, struct nacre_error *err);
+/* Ends all that are on their way, as if they had never come. */
+void nc_ingest_halt(struct nc_ingest *ingest);
+
 struct nc_image_in {
 	const char *config;		/* exact bytes; its SHA-256 is the ID */
 	size_t config_len;

@@ -1,7 +1,7 @@
 /* nacre_copy, nacre_load, and the loop beneath them:
  *
  *	for each image: begin
- *		for each layer, lowest first: is it there? else it comes
+ *		for each layer, lowest first: is it there? else it comes, and the next may begin meanwhile
  *		end
  *	commit */
 #include "transport/copy.h"
@@ -29,6 +29,17 @@ struct layer_work {
 	struct nacre_progress progress;	/* of our own: without events when the sink tells */
 	struct nacre_progress bytes;	/* on the way: without events when the source tells of them */
 	char id[NC_DIGEST_TEXT];	/* for progress */
+	uint64_t size;
+};
+
+/* An image and its layers. What is lent to threads of the sink stands in works until they are halted. */
+struct image_work {
+	const struct nc_copy *copy;
+	struct nc_source *source;
+	struct nc_sink *sink;
+	size_t image;
+	const struct nc_offer *offer;
+	struct layer_work *works;	/* one for each layer */
 };
 
 static void name_work(struct layer_work *work)
@@ -84,11 +95,21 @@ static bool turned(struct nc_source *source, size_t layer, int code)
 	       source->ops->turn(source, layer) > 0;
 }
 
+/* Waits for layers that are on their way: for all, or until one more may come. work: any of the image. */
+static int settle(struct layer_work *work, bool all, struct nacre_error *err)
+{
+	struct layer_work *works = work - work->layer;
+	size_t layer;
+	int code = 0;
+	while (work->sink->ops->settle && (code = work->sink->ops->settle(work->sink, all, &layer, err)) > 0)
+		tell(&works[layer], NACRE_EVENT_DONE, works[layer].size);
+	return code;
+}
+
 static int copy_layer(struct layer_work *work, struct nacre_error *err)
 {
 	struct nc_reader *blob;
 	struct nc_digest diff_id;
-	uint64_t size;
 	name_work(work);
 	int code = check_cancel(work->copy, err);
 	if (code >= 0)
@@ -97,16 +118,20 @@ static int copy_layer(struct layer_work *work, struct nacre_error *err)
 		tell(work, NACRE_EVENT_SKIPPED, work->offer->layers[work->layer].blob_size);
 	if (code)
 		return code < 0 ? code : 0;
+	code = settle(work, false, err);
+	if (code < 0)
+		return code;
 	do {
 		work->bytes = work->progress;
-		code = open_layer(work, &blob, &size, err);
+		code = open_layer(work, &blob, &work->size, err);
 		if (code >= 0)
-			code = work->sink->ops->layer(work->sink, work->layer, blob, size, &diff_id, err);
+			code = work->sink->ops->layer(work->sink, work->layer, blob, work->size, &diff_id, err);
 	} while (code < 0 && turned(work->source, work->layer, code));
+	if (code)
+		return code;
+	code = learned(work, &diff_id, err);
 	if (code >= 0)
-		code = learned(work, &diff_id, err);
-	if (code >= 0)
-		tell(work, NACRE_EVENT_DONE, size);
+		tell(work, NACRE_EVENT_DONE, work->size);
 	return code;
 }
 
@@ -124,14 +149,13 @@ static int learn_layer(struct layer_work *work, struct nacre_error *err)
 {
 	struct nc_reader *blob;
 	struct nc_digest diff_id;
-	uint64_t size;
 	if (work->offer->layers[work->layer].diff_id.alg)
 		return 0;
 	name_work(work);
 	work->bytes = work->progress;
 	int code = check_cancel(work->copy, err);
 	if (code >= 0)
-		code = open_layer(work, &blob, &size, err);
+		code = open_layer(work, &blob, &work->size, err);
 	if (code >= 0)
 		code = nc_flow_diff_id(blob, &diff_id, err);
 	return code < 0 ? code : learned(work, &diff_id, err);
@@ -140,9 +164,10 @@ static int learn_layer(struct layer_work *work, struct nacre_error *err)
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
 /* The layer in hand may have failed because of another. */
-static int failed_layer(struct nc_source *source, struct nc_sink *sink, size_t layer, size_t image, int code,
-			struct nacre_error *err)
+static int failed_layer(const struct image_work *image, size_t layer, int code, struct nacre_error *err)
 {
+	struct nc_source *source = image->source;
+	struct nc_sink *sink = image->sink;
 	struct nacre_error why;
 	if ((source->ahead && source->ops->blame(source, &layer, &why) > 0) ||
 	    (sink->ops->blame && sink->ops->blame(sink, &layer, &why) > 0)) {
@@ -151,22 +176,17 @@ static int failed_layer(struct nc_source *source, struct nc_sink *sink, size_t l
 			*err = why;
 	}
 	if (source->ops->count(source) > 1)
-		return nc_wrap(err, code, "layer %zu of image %zu of %s", layer + 1, image + 1, source->label);
+		return nc_wrap(err, code, "layer %zu of image %zu of %s", layer + 1, image->image + 1, source->label);
 	return nc_wrap(err, code, "layer %zu of %s", layer + 1, source->label);
 }
 
-static int each_layer(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, size_t image,
-		      const struct nc_offer *offer, int (*fn)(struct layer_work *work, struct nacre_error *err),
+static int each_layer(const struct image_work *image, int (*fn)(struct layer_work *work, struct nacre_error *err),
 		      struct nacre_error *err)
 {
-	for (size_t i = 0; i < offer->layer_count; i++) {
-		struct layer_work work = { .copy = copy, .source = source, .sink = sink, .offer = offer, .layer = i,
-					   .progress = copy->options->progress };
-		if (sink->tells)
-			work.progress.event = NULL;
-		int code = fn(&work, err);
+	for (size_t i = 0; i < image->offer->layer_count; i++) {
+		int code = fn(&image->works[i], err);
 		if (code < 0)
-			return failed_layer(source, sink, i, image, code, err);
+			return failed_layer(image, i, code, err);
 	}
 	return 0;
 }
@@ -220,46 +240,75 @@ static int end_image(const struct nc_copy *copy, struct nc_sink *sink, const str
 	return 0;
 }
 
+static int open_image(struct image_work *image, struct nacre_error *err)
+{
+	int code = check_cancel(image->copy, err);
+	if (code >= 0)
+		code = read_image(image->source, image->image, &image->offer, err);
+	if (code < 0)
+		return code;
+	size_t count = image->offer->layer_count;
+	image->works = nc_zalloc((count ? count : 1) * sizeof *image->works);
+	if (!image->works)
+		return nc_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		struct layer_work *work = &image->works[i];
+		*work = (struct layer_work){ .copy = image->copy, .source = image->source, .sink = image->sink,
+					     .offer = image->offer, .layer = i, .progress = image->copy->options->progress };
+		if (image->sink->tells)
+			work->progress.event = NULL;
+	}
+	return 0;
+}
+
+static int copy_layers(const struct image_work *image, struct nacre_error *err)
+{
+	int code = image->sink->diff_ids_first ? each_layer(image, learn_layer, err) : 0;
+	if (code >= 0)
+		code = image->sink->ops->begin(image->sink, image->offer, err);
+	if (code >= 0 && image->source->ahead)
+		code = each_layer(image, expect_layer, err);
+	if (code >= 0)
+		code = each_layer(image, copy_layer, err);
+	if (code < 0)
+		return code;
+	code = image->offer->layer_count ? settle(image->works, true, err) : 0;
+	return code < 0 ? failed_layer(image, image->offer->layer_count - 1, code, err) : 0;
+}
+
 static int copy_image(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink, size_t i,
 		      struct nacre_error *err)
 {
-	const struct nc_offer *offer;
-	int code = check_cancel(copy, err);
+	struct image_work image = { .copy = copy, .source = source, .sink = sink, .image = i };
+	sink->apart = source->apart;
+	int code = open_image(&image, err);
 	if (code >= 0)
-		code = read_image(source, i, &offer, err);
-	if (code >= 0 && sink->diff_ids_first)
-		code = each_layer(copy, source, sink, i, offer, learn_layer, err);
+		code = copy_layers(&image, err);
+	if (code < 0 && sink->ops->halt)
+		sink->ops->halt(sink);
+	free(image.works);
+	return code < 0 ? code : end_image(copy, sink, image.offer, err);
+}
+
+static int announce_image(struct image_work *image, struct nacre_error *err)
+{
+	int code = open_image(image, err);
 	if (code >= 0)
-		code = sink->ops->begin(sink, offer, err);
-	if (code >= 0 && source->ahead)
-		code = each_layer(copy, source, sink, i, offer, expect_layer, err);
-	if (code >= 0)
-		code = each_layer(copy, source, sink, i, offer, copy_layer, err);
-	if (code >= 0 && sink->ops->settle) {
-		code = sink->ops->settle(sink, err);
-		if (code < 0)
-			return failed_layer(source, sink, offer->layer_count - 1, i, code, err);
-	}
-	return code < 0 ? code : end_image(copy, sink, offer, err);
+		code = each_layer(image, learn_layer, err);
+	return code < 0 ? code : image->sink->ops->expect(image->sink, image->offer, err);
 }
 
 static int announce_images(const struct nc_copy *copy, struct nc_source *source, struct nc_sink *sink,
 			   struct nacre_error *err)
 {
 	size_t count = source->ops->count(source);
-	for (size_t i = 0; i < count; i++) {
-		const struct nc_offer *offer;
-		int code = check_cancel(copy, err);
-		if (code >= 0)
-			code = read_image(source, i, &offer, err);
-		if (code >= 0)
-			code = each_layer(copy, source, sink, i, offer, learn_layer, err);
-		if (code >= 0)
-			code = sink->ops->expect(sink, offer, err);
-		if (code < 0)
-			return code;
+	int code = 0;
+	for (size_t i = 0; i < count && code >= 0; i++) {
+		struct image_work image = { .copy = copy, .source = source, .sink = sink, .image = i };
+		code = announce_image(&image, err);
+		free(image.works);
 	}
-	return 0;
+	return code;
 }
 
 /* --- the rest of an index --------------------------------------------------------------------------------------- */

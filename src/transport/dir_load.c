@@ -92,6 +92,7 @@ int nc_dir_load_open(struct nc_blobs *blobs, const struct nc_source_wish *wish, 
 		return nc_nomem(err);
 	}
 	self->base.ops = &dir_ops;
+	self->base.apart = true;
 	self->blobs = blobs;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	int code = read_image(self, wish, err);

@@ -332,6 +332,7 @@ int nc_docker_load_open(struct nc_archive *archive, const struct nc_source_wish 
 		return nc_nomem(err);
 	}
 	self->base.ops = &docker_ops;
+	self->base.apart = true;
 	self->archive = archive;
 	self->platform = wish->platform;
 	self->platform_asked = wish->platform_asked;

@@ -216,6 +216,10 @@ static int bring(struct graph_sink *self, size_t i, struct nc_reader *blob, stru
 		in.json = offer->v1_nodes[i].json;
 		in.json_len = offer->v1_nodes[i].json_len;
 	}
+	if (self->base.apart && in.diff_id && !in.id) {
+		*ret_diff_id = layer->diff_id;
+		return nc_ingest_layer_beside(self->ingest, &in, blob, i, err);
+	}
 	int code = nc_ingest_layer(self->ingest, &in, blob, &out, err);
 	if (code < 0)
 		return code;
@@ -260,6 +264,21 @@ static int graph_layer(struct nc_sink *sink, size_t layer, struct nc_reader *blo
 		code = code ? compare(self, layer, blob, ret_diff_id, err)
 			    : bring(self, layer, blob, ret_diff_id, err);
 	return code < 0 ? code : nc_map_set(self->kept, id, NC_HEX_ID - 1, self, NULL, err);
+}
+
+static int graph_settle(struct nc_sink *sink, bool all, size_t *ret_layer, struct nacre_error *err)
+{
+	return nc_ingest_settle(((struct graph_sink *)sink)->ingest, all, ret_layer, err);
+}
+
+static int graph_blame(struct nc_sink *sink, size_t *ret_layer, struct nacre_error *err)
+{
+	return nc_ingest_blame(((struct graph_sink *)sink)->ingest, ret_layer, err);
+}
+
+static void graph_halt(struct nc_sink *sink)
+{
+	nc_ingest_halt(((struct graph_sink *)sink)->ingest);
 }
 
 /* --- images ----------------------------------------------------------------------------------------------------- */
@@ -351,7 +370,8 @@ static void graph_close(struct nc_sink *sink)
 }
 
 static const struct nc_sink_ops graph_ops = {
-	.expect = graph_expect, .begin = graph_begin, .has = graph_has, .layer = graph_layer, .end = graph_end,
+	.expect = graph_expect, .begin = graph_begin, .has = graph_has, .layer = graph_layer,
+	.settle = graph_settle, .blame = graph_blame, .halt = graph_halt, .end = graph_end,
 	.has_rest = graph_has_rest, .rest = graph_rest, .commit = graph_commit, .close = graph_close,
 };
 

@@ -121,6 +121,7 @@ int nc_oci_load_open(struct nc_archive *archive, struct nc_blobs *blobs, const s
 		return nc_nomem(err);
 	}
 	self->base.ops = &oci_ops;
+	self->base.apart = true;
 	self->archive = archive;
 	self->blobs = blobs;
 	self->platform = wish->platform;

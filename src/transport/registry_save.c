@@ -321,9 +321,9 @@ static int registry_layer(struct nc_sink *sink, size_t layer, struct nc_reader *
 	return nc_image_out_layer(&self->image, layer, blob, size, ret_diff_id, err);
 }
 
-static int registry_settle(struct nc_sink *sink, struct nacre_error *err)
+static int registry_settle(struct nc_sink *sink, bool all, size_t *ret_layer, struct nacre_error *err)
 {
-	return nc_sends_wait(((struct registry_sink *)sink)->sends, err);
+	return all ? nc_sends_wait(((struct registry_sink *)sink)->sends, err) : 0;
 }
 
 static int registry_blame(struct nc_sink *sink, size_t *ret_layer, struct nacre_error *err)

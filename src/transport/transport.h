@@ -87,6 +87,7 @@ struct nc_source {
 	char *label;			/* "docker-archive:x.tar", for messages; freed by nc_source_close */
 	const struct nc_whole *whole;	/* its images are those of one index, which has the names and travels with all that
 					 * it names; NULL. Owned by the source */
+	bool apart;			/* its layers may be read at the same time, by several threads */
 	bool ahead;			/* it looks ahead, where the sink knows beforehand what it will ask for */
 };
 void nc_source_close(struct nc_source *source);	/* NULL is fine */
@@ -102,11 +103,15 @@ struct nc_sink_ops {
 	/* 1: the i-th layer of the image is there and need not come. */
 	int (*has)(struct nc_sink *sink, size_t layer, struct nacre_error *err);
 	/* The i-th layer (lowest first); blob (taken; size bytes, UINT64_MAX: unknown) is verified against what the
-	 * offer says while it streams. */
+	 * offer says while it streams. 1: it is still on its way, on a thread of the sink's. */
 	int (*layer)(struct nc_sink *sink, size_t layer, struct nc_reader *blob, uint64_t size,
 		     struct nc_digest *ret_diff_id, struct nacre_error *err);
-	/* All layers of the image were given: waits until they are there. NULL for a sink that has each when layer returns. */
-	int (*settle)(struct nc_sink *sink, struct nacre_error *err);
+	/* Waits for one of those: 1, and which has arrived. 0: none is left, or (unless all) there is room for one more. NULL for
+	 * a sink that has each when layer returns. */
+	int (*settle)(struct nc_sink *sink, bool all, size_t *ret_layer, struct nacre_error *err);
+	/* Ends those, as if they had never come: what was lent with them is no longer used. NULL where settle is, or where nothing
+	 * was lent. */
+	void (*halt)(struct nc_sink *sink);
 	/* Whether any of these failed because of a layer that is still on its way: 1, which, and why. NULL where settle is. */
 	int (*blame)(struct nc_sink *sink, size_t *ret_layer, struct nacre_error *err);
 	/* The image's layers are all there. names: what it shall be called at the sink. ret says what arrived: its
@@ -129,6 +134,7 @@ struct nc_sink {
 	bool plain;			/* likes plain tars better than compressed blobs */
 	bool diff_ids_first;		/* cannot begin an image before all its diff IDs are known */
 	bool tells;			/* says itself what becomes of each layer */
+	bool apart;			/* said by who copies: the source's layers may be read at the same time, by several threads */
 };
 void nc_sink_close(struct nc_sink *sink);	/* NULL is fine */
 NC_DEFINE_CLEANUP(nc_sink_auto, struct nc_sink *, nc_sink_close)
