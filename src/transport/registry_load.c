@@ -16,6 +16,7 @@ struct registry_source {
 	struct nc_source base;
 	struct nacre_store *store;	/* may be NULL */
 	struct nc_platform platform;
+	bool platform_asked;
 	struct nc_registry_conf *conf;
 	struct nc_reference reference;	/* the one that was found */
 	struct nc_remotes remotes;	/* places that have it, in the order in which they are asked */
@@ -225,6 +226,8 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 		code = read_config(self, &manifest->config, err);
 	if (code >= 0)
 		code = nc_offer_box_manifest(&self->box, NC_GIVE(bytes), len, NC_GIVE(manifest), err);
+	if (code >= 0 && self->platform_asked)
+		code = nc_platform_check(self->box.parsed, &self->platform, err);
 	if (code >= 0)
 		code = take_index(self, err);
 	if (code >= 0)
@@ -519,6 +522,7 @@ int nc_registry_load_open(const struct nc_source_wish *wish, struct nc_source **
 	self->progress = wish->progress;
 	self->base.ahead = self->resume && nc_store_threads(wish->store);
 	self->platform = wish->platform;
+	self->platform_asked = wish->platform_asked;
 	NC_CLEANUP(nc_source_auto) struct nc_source *source = &self->base;
 	nc_offer_box_release(&self->box);
 	if (wish->name && !(self->name = nc_strdup(wish->name)))

@@ -42,6 +42,11 @@ make_index() { # REPOSITORY ARCHITECTURE…
 	pull --platform linux/arm64 "$registry/app:all"
 	[ "$(nacre cat "$registry/app:all:/etc/arch")" = arm64 ]
 	fails 2 pull --platform linux/s390x "$registry/app:all"
+	# without an index there is one alone
+	digest=$(nacre inspect "$registry/app:all" | jq -r '.[0].digests[0]')
+	pull --platform linux/arm64 "$registry/app@$digest"
+	fails 2 pull --platform linux/amd64 "$registry/app@$digest"
+	says "no image for platform linux/amd64; there is linux/arm64"
 }
 
 @test "all platforms: pulled, pushed elsewhere, saved, and copied, the index has the same digest" {

@@ -64,3 +64,42 @@ teardown_file() { drop_files; }
 	says "does not speak TLS"
 	fails 64 pull "$registry/APP"
 }
+
+upload() { # FILE: it is a blob of the repository then; its digest
+	local place digest
+	digest=sha256:$(sha256sum <"$1" | cut -d' ' -f1)
+	place=$(curl -sfi -X POST "http://$registry/v2/app/blobs/uploads/" | tr -d '\r' | sed -n 's/^Location: //pi')
+	curl -sf -X PUT -H 'Content-Type: application/octet-stream' --data-binary "@$1" "$place&digest=$digest"
+	echo "$digest"
+}
+
+@test "what is no image is said in one line" {
+	printf '{}' >config
+	printf hello >layer
+	jq -n --arg config "$(upload config)" --arg layer "$(upload layer)" '{schemaVersion: 2,
+		mediaType: "application/vnd.oci.image.manifest.v1+json",
+		config: {mediaType: "application/vnd.oci.empty.v1+json", digest: $config, size: 2},
+		layers: [{mediaType: "application/vnd.example.thing", digest: $layer, size: 5}]}' >artifact
+	curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @artifact \
+		"http://$registry/v2/app/manifests/artifact"
+	fails 65 pull "$registry/app:artifact"
+	says "its config is 'application/vnd.oci.empty.v1+json': it is no image"
+	[ -z "$(nacre images -q)" ]
+}
+
+@test "what does not fit on the disk is said in one line, and leaves nothing" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir small
+	mount -t tmpfs -o size=4m none small
+	# noise, so that it is known beforehand, and then a layer that is more than it says
+	make_image docker big.tar --name big:1 --noise noise=5000000
+	sk copy -q --dest-tls-verify=false docker-archive:big.tar "docker://$registry/app:noise"
+	make_image docker big.tar --name big:1 --big zeros=9000000
+	sk copy -q --dest-tls-verify=false docker-archive:big.tar "docker://$registry/app:zeros"
+	fails 73 nacre --root "$PWD/small/store" pull -q --tls-verify=false "$registry/app:noise"
+	fails 73 nacre --root "$PWD/small/store" pull -q --tls-verify=false "$registry/app:zeros"
+	[ -z "$(nacre --root "$PWD/small/store" images -q)" ]
+	nacre --root "$PWD/small/store" prune -q >/dev/null
+	nacre --root "$PWD/small/store" check --full
+	umount small
+}
