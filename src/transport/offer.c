@@ -128,7 +128,7 @@ int nc_manifest_check_image(const struct nc_manifest *manifest, struct nacre_err
 	if (manifest->kind != NC_DOC_MANIFEST)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "an index stands where a manifest must");
 	if (strcmp(config, NC_MEDIA_OCI_CONFIG) && strcmp(config, NC_MEDIA_DOCKER_CONFIG))
-		return nc_fail(err, NACRE_E_BADDATA, 0, "its config is '%s': it is no image",
+		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "its config is '%s': it is no image",
 			       *config ? config : "of no type");
 	for (size_t i = 0; i < manifest->item_count; i++) {
 		const char *type = manifest->items[i].media_type;

@@ -203,6 +203,14 @@ static int note_layers(struct registry_source *self, struct nacre_error *err)
 	return 0;
 }
 
+/* Nothing is passed over here: what was asked for is an image, or not what it should be. */
+static int check_image(const struct nc_manifest *manifest, struct nacre_error *err)
+{
+	struct nacre_error why;
+	int code = nc_manifest_check_image(manifest, &why);
+	return code < 0 ? nc_fail(err, code == NACRE_E_UNSUPPORTED ? NACRE_E_BADDATA : code, why.sys, "%s", why.msg) : code;
+}
+
 static int registry_image(struct nc_source *source, size_t i, const struct nc_offer **ret, struct nacre_error *err)
 {
 	struct registry_source *self = (struct registry_source *)source;
@@ -221,7 +229,7 @@ static int registry_image(struct nc_source *source, size_t i, const struct nc_of
 	if (code >= 0)
 		code = nc_manifest_parse(bytes, len, item->media_type, &manifest, err);
 	if (code >= 0)
-		code = nc_manifest_check_image(manifest, err);
+		code = check_image(manifest, err);
 	if (code >= 0)
 		code = read_config(self, &manifest->config, err);
 	if (code >= 0)
