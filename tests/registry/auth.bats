@@ -76,6 +76,29 @@ login() { printf '%s\n' "$1" | nacre login -u me --password-stdin "${@:2}"; }
 	grep -q "authorization=Basic" "$files/tokens/log"
 }
 
+# A registry whose tokens come from a server of their own, behind the proxy of faults.
+start_expiring() { # SECONDS
+	serve "tokens$1" token --cert "$files/cert.pem" --key "$files/key.pem" --user me --password se:cret --expires "$1"
+	start_registry "expiring$1" \
+		"auth: {token: {realm: \"http://localhost:$port/token\", service: registry, issuer: tests, rootcertbundle: $files/cert.pem}}"
+}
+
+@test "a token that expires on the way is asked for anew, one that never counts is refused" {
+	export REGISTRY_AUTH_FILE=$work/auth.json
+	# two seconds from now on
+	start_expiring -58
+	sk copy -q --dest-tls-verify=false --dest-creds me:se:cret "docker-archive:$files/app.tar" "docker://$registry/app:1"
+	start_faulty
+	login se:cret --tls-verify=false "$faulty"
+	: >"$files/tokens-58/log"
+	echo "later 1 /blobs/" >"$files/faults"
+	pull "$faulty/app:1"
+	[ "$(grep -c "^GET /token.*app" "$files/tokens-58/log")" = 2 ]
+	start_expiring -1000
+	fails 77 nacre pull -q --creds me:se:cret --tls-verify=false "$registry/app:1"
+	[ "$(grep -c "^GET /token" "$files/tokens-1000/log")" -le 4 ]
+}
+
 @test "pushes: with credentials, and with tokens for both repositories of a mount" {
 	export REGISTRY_AUTH_FILE=$work/auth.json
 	nacre load -q -i "$files/app.tar"

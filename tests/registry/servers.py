@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Servers that the tests need beside a real registry. Each says "listening on 127.0.0.1:PORT" once it does.
 
-  servers.py token --cert C --key K --user U --password P [--expires S]   hands out tokens that docker-registry believes
+  servers.py token --cert C --key K --user U --password P [--expires S]   hands out tokens that docker-registry believes (for 60 s more), and says 300
   servers.py proxy --upstream HOST:PORT --faults FILE [--foreign HOST:PORT]  passes requests on, with faults
   servers.py static --files DIR                                           manifests of schema 1 as they lie there
   servers.py foreign [--upstream HOST:PORT]                               another host; logs what is sent to it
@@ -81,7 +81,7 @@ class TokenHandler(Handler):
             self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}')
             return
         token = make_token(self.server.options, [scope for text in scopes for scope in text.split()])
-        text = json.dumps({"token": token, "expires_in": self.server.options.expires}).encode()
+        text = json.dumps({"token": token, "expires_in": 300}).encode()
         self.answer(200, text, Content_Type="application/json")
 
     def do_GET(self):
@@ -138,8 +138,7 @@ class ProxyHandler(Handler):
         early = getattr(self, "before_" + fault.replace("-", "_"), None) if fault else None
         if not early and self.command == "GET" and self.upload() in self.server.uploads:
             early = self.tell_upload
-        if early:
-            early()
+        if early and not early():
             return
         status, headers, content, length = self.ask_upstream(body)
         late = getattr(self, "after_" + fault.replace("-", "_"), None) if fault else None
@@ -196,6 +195,10 @@ class ProxyHandler(Handler):
 
     def before_503(self):
         self.answer(503, b"")
+
+    def before_later(self):
+        time.sleep(3)
+        return True
 
     def before_circle(self):
         self.answer(307, b"", Location=self.path)
