@@ -496,13 +496,17 @@ class Power:
 # --- flushes ---------------------------------------------------------------------------------------------------------
 
 def count_flushes(rig, images):
-    """Into a store that is there. The file system may flush by itself meanwhile, so the least of three counts."""
+    """Into a store that is there. The file system may flush by itself meanwhile, more often on a busy machine: the least counts."""
     for name, most in (('one', 4), ('ten', 6)):
         image = images[name]
         scenario = Scenario('load', ['other'], [], ['load', '-q', '-i', image.archive], {'other:1': images['other'].id},
                             {'other:1': images['other'].id, f'{name}:1': image.id})
         base = rig.make_base(scenario)
-        least = min(rig.record(base, scenario)[1] for _ in range(3))
+        least = rig.record(base, scenario)[1]
+        for _ in range(11):
+            if least <= most:
+                break
+            least = min(least, rig.record(base, scenario)[1])
         tally = Tally(f'{rig.fs}, {rig.options.driver}: an image of {len(image.layers)} layers costs {least} flushes, at most {most}')
         tally.add('clean' if least <= most else 'dear', 'load')
         tally.close()
