@@ -4,6 +4,7 @@
 #include "driver/erofs.h"
 
 #include "driver/erofs_format.h"
+#include "io/failure.h"
 #include "io/fd.h"
 #include "io/loop.h"
 
@@ -249,16 +250,19 @@ int nc_erofs_mount(const struct nc_erofs_home *home, const char *id, int *ret, s
 	NC_CLEANUP(nc_erofs_close) struct nc_erofs image = { .meta = NULL };
 	NC_AUTO_FD int fd = -1;
 	struct files files = { .home = home, .id = id, .image = &image };
+	struct nacre_error why = { 0 };
 	int code = open_image(home, id, &files.name, &fd, err);
 	if (code == 0)
 		code = nc_erofs_open_head(fd, id, &image, err);
 	if (code < 0)
 		return code;
 	files.fd = fd;
-	code = mount_files(&files, ret, err);
+	code = mount_files(&files, ret, &why);
 	/* the kernel is older than 6.12, or it does not read files of this file system so */
-	if (code != NACRE_E_UNSUPPORTED || !err || err->sys != ENOTBLK)
-		return code;
+	if (code < 0 && why.sys != ENOTBLK)
+		return nc_failure_tell(&why, code, err);
+	if (code == 0)
+		return 0;
 	code = attach_loops(&files, err);
 	if (code == 0)
 		code = mount_files(&files, ret, err);

@@ -233,6 +233,7 @@ static int keep_blob(struct layer *layer, struct nacre_error *err)
 /* A layer on its way on a thread of the crew. */
 struct arrival {
 	struct nc_job job;
+	struct nc_crew *crew;
 	struct layer layer;
 	struct nc_layer_in in;
 	char parent[NC_HEX_ID];
@@ -252,7 +253,7 @@ struct nc_arrivals {
 static int wait_for_lower(void *ctx, struct nacre_error *err)
 {
 	struct arrival *self = ctx;
-	struct nc_crew *crew = &self->layer.ingest->arrivals->crew;
+	struct nc_crew *crew = self->crew;
 	nc_crew_lock(crew);
 	while (self->lower && self->lower->job.state != NC_JOB_OVER && !nc_aside_unwanted())
 		nc_crew_wait(crew);
@@ -590,6 +591,7 @@ static struct arrival *arrival_new(struct nc_ingest *ingest, const struct nc_lay
 	self->in = *in;
 	self->number = number;
 	self->job.run = carry_arrival;
+	self->crew = &ingest->arrivals->crew;
 	self->layer = (struct layer){ .ingest = ingest, .in = &self->in, .dir = -1, .kept = -1, .arrival = self };
 	if (in->parent && *in->parent) {
 		memcpy(self->parent, in->parent, NC_HEX_ID);
