@@ -9,6 +9,10 @@ What is measured is written to FILE.json, with --add beside what it has of other
 """
 import argparse, contextlib, glob, json, os, platform, re, shutil, statistics, subprocess, sys, time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'registry'))
+from docker_registry import DockerRegistry
+
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--build', required=True)
 parser.add_argument('--images', required=True)
@@ -127,7 +131,7 @@ class Program:
         if callable(template):
             return template(image, form)
         return template.format(image=f'{IMAGES}/{image}', name=image, form=form, out=f'{ASIDE}/out', store=STORE, work=WORK,
-                               remote=f'{Registry.address}/bench/{image}:latest')
+                               remote=f'{REGISTRY.address if REGISTRY else ""}/bench/{image}:latest')
 
 
 class Nacre(Program):
@@ -226,33 +230,6 @@ class Containerd(Program):
         self.process, self.daemon = None, 0
 
 
-class Registry:
-    """Debian's docker-registry on loopback, which has an image. What it computes is among the CPU seconds of others."""
-    address = ''
-
-    def __init__(self, image):
-        home = f'{WORK}/registry'
-        config, log = f'{home}.yml', f'{home}.log'
-        with open(config, 'w') as file:
-            file.write('version: 0.1\nlog: {level: info}\nhttp: {addr: "127.0.0.1:0", secret: bench}\n'
-                       f'storage: {{filesystem: {{rootdirectory: {home}}}}}\n')
-        with open(log, 'w') as file:
-            self.process = subprocess.Popen(['docker-registry', 'serve', config], stdout=file, stderr=file)
-        listens = None
-        while not listens:
-            time.sleep(0.05)
-            if self.process.poll() is not None:
-                raise RuntimeError('docker-registry does not run')
-            listens = re.search(r'listening on 127\.0\.0\.1:(\d+)', open(log).read())
-        Registry.address = f'localhost:{listens.group(1)}'
-        run(f'{NACRE} copy -q --tls-verify=false oci:{IMAGES}/{image}.gz docker://{Registry.address}/bench/{image}:latest')
-        read_through(home)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-
 class Tar(Program):
     """GNU tar of the layers, each into a directory: no digest, no record, nothing undone when it fails."""
 
@@ -298,6 +275,7 @@ def programs():
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 MEMORY = None
+REGISTRY = None
 RESULTS = {}
 
 
@@ -390,10 +368,14 @@ def load_archives(found, *images):
 
 
 def pull(found):
+    """What the registry computes is among the CPU seconds of others."""
+    global REGISTRY
     if not installed('docker-registry'):
         return
-    registry = Registry('medium')
+    REGISTRY = DockerRegistry(WORK)
     try:
+        run(f'{NACRE} copy -q --tls-verify=false oci:{IMAGES}/medium.gz docker://{REGISTRY.address}/bench/medium:latest')
+        read_through(f'{WORK}/registry')
         able = [program for program in found if program.command('pull')]
         in_turns('pull medium', 'pull', able, 'medium')
         for driver in only(found, 'nacre erofs'):
@@ -401,7 +383,7 @@ def pull(found):
             run(driver.command('pull'))
             repeated('pull medium again', driver.name, driver.command('pull').split())
     finally:
-        registry.stop()
+        REGISTRY.stop()
 
 
 def loaded(image):

@@ -9,6 +9,18 @@
 void *nc_alloc(size_t size);
 void *nc_zalloc(size_t size);
 void *nc_realloc_array(void *old, size_t n, size_t size);
+/* A list with room for one more than count: items, where *cap is larger, or twice as many and *cap says so. NULL: no memory, and all
+ * is as it was. */
+static inline void *nc_grown(void *items, size_t count, size_t *cap, size_t size)
+{
+	if (count < *cap)
+		return items;
+	size_t more = *cap ? 2 * *cap : 16;
+	void *grown = nc_realloc_array(items, more, size);
+	if (grown)
+		*cap = more;
+	return grown;
+}
 char *nc_strdup(const char *text);
 /* Copies len bytes and adds a NUL. */
 char *nc_memdup(const void *bytes, size_t len);

@@ -114,14 +114,10 @@ static void chain_release(struct chain *chain)
 
 static int chain_add(struct chain *chain, const char *id, struct nacre_error *err)
 {
-	if (chain->count == chain->cap) {
-		size_t cap = chain->cap ? chain->cap * 2 : 16;
-		const char **more = nc_realloc_array(chain->trees, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		chain->trees = more;
-		chain->cap = cap;
-	}
+	const char **more = nc_grown(chain->trees, chain->count, &chain->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	chain->trees = more;
 	chain->trees[chain->count++] = id;
 	return 0;
 }

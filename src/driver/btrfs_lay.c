@@ -32,14 +32,10 @@ static void work_release(struct work *work)
 
 static int push(struct work *work, const struct stat *st, struct nacre_error *err)
 {
-	if (work->depth == work->cap) {
-		size_t cap = work->cap ? work->cap * 2 : 16;
-		struct stat *more = nc_realloc_array(work->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		work->levels = more;
-		work->cap = cap;
-	}
+	struct stat *more = nc_grown(work->levels, work->depth, &work->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	work->levels = more;
 	work->levels[work->depth++] = *st;
 	return 0;
 }

@@ -199,10 +199,9 @@ static void drop_loops(struct files *files)
 static int fill_up(const struct nc_erofs_home *home, int *fd, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *archive = NULL;
+	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
 	NC_AUTO_FD int copy = -1;
 	struct stat st;
-	const void *bytes;
-	ssize_t n = 0;
 	if (fstat(*fd, &st) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "look at an archive");
 	if (st.st_size % NC_EROFS_BLOCK == 0)
@@ -210,12 +209,14 @@ static int fill_up(const struct nc_erofs_home *home, int *fd, struct nacre_error
 	int code = nc_reader_fd(nc_fd_give(fd), true, "archive", &archive, err);
 	if (code == 0)
 		code = nc_file_unnamed(home->readonly ? -1 : home->dir, &copy, err);
-	while (code == 0 && (n = nc_reader_next(archive, &bytes, err)) > 0) {
-		int sys = nc_write_full(copy, bytes, (size_t)n);
-		code = sys ? nc_fail(err, NACRE_E_IO, sys, "copy an archive") : 0;
-	}
-	if (code < 0 || n < 0)
-		return code < 0 ? code : (int)n;
+	if (code == 0)
+		code = nc_writer_fd(copy, false, "copy of an archive", &writer, err);
+	if (code == 0)
+		code = nc_copy_stream(archive, writer, NULL, err);
+	if (code == 0)
+		code = nc_writer_finish(writer, err);
+	if (code < 0)
+		return code;
 	if (ftruncate(copy, st.st_size / NC_EROFS_BLOCK * NC_EROFS_BLOCK + NC_EROFS_BLOCK) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "copy an archive");
 	*fd = nc_fd_give(&copy);

@@ -389,14 +389,10 @@ static int count_inode(struct count *count, uint32_t nid, struct nacre_error *er
 		count->content += inode.node.size;
 	if (inode.node.type != NC_ENTRY_DIR)
 		return 0;
-	if (count->dir_count == count->dir_cap) {
-		size_t cap = count->dir_cap ? count->dir_cap * 2 : 256;
-		uint32_t *more = nc_realloc_array(count->dirs, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		count->dirs = more;
-		count->dir_cap = cap;
-	}
+	uint32_t *more = nc_grown(count->dirs, count->dir_count, &count->dir_cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	count->dirs = more;
 	count->dirs[count->dir_count++] = nid;
 	return 0;
 }

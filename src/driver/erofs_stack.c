@@ -188,14 +188,10 @@ static int read_inode(struct nc_estack *stack, size_t layer, uint32_t nid, struc
 static int add_part(struct part **parts, size_t *count, size_t *cap, size_t layer, uint32_t nid,
 		    struct nacre_error *err)
 {
-	if (*count == *cap) {
-		size_t bigger = *cap ? *cap * 2 : 64;
-		struct part *more = nc_realloc_array(*parts, bigger, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		*parts = more;
-		*cap = bigger;
-	}
+	struct part *more = nc_grown(*parts, *count, cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	*parts = more;
 	(*parts)[(*count)++] = (struct part){ (uint32_t)layer, nid };
 	return 0;
 }
@@ -257,14 +253,10 @@ static int look_up(struct nc_estack *stack, size_t first, size_t count, const ch
 
 static int push_level(struct nc_estack *stack, size_t path_len, size_t first, struct nacre_error *err)
 {
-	if (stack->depth == stack->level_cap) {
-		size_t cap = stack->level_cap ? stack->level_cap * 2 : 16;
-		struct level *more = nc_realloc_array(stack->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		stack->levels = more;
-		stack->level_cap = cap;
-	}
+	struct level *more = nc_grown(stack->levels, stack->depth, &stack->level_cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	stack->levels = more;
 	stack->levels[stack->depth++] = (struct level){ path_len, first, stack->part_count - first };
 	return 0;
 }
@@ -553,14 +545,10 @@ static void merge_release(struct merge *merge)
 static int wait_for(struct merge *merge, uint32_t node, const struct part *parts, size_t count,
 		    struct nacre_error *err)
 {
-	if (merge->count == merge->cap) {
-		size_t cap = merge->cap ? merge->cap * 2 : 64;
-		struct waiting *more = nc_realloc_array(merge->queue, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		merge->queue = more;
-		merge->cap = cap;
-	}
+	struct waiting *more = nc_grown(merge->queue, merge->count, &merge->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	merge->queue = more;
 	merge->queue[merge->count++] = (struct waiting){ node, merge->part_count, count };
 	int code = 0;
 	for (size_t i = 0; code == 0 && i < count; i++)

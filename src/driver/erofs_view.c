@@ -80,14 +80,10 @@ struct gather {
 
 static int keep(struct gather *gather, const char *name, size_t len, struct nacre_error *err)
 {
-	if (gather->count == gather->cap) {
-		size_t cap = gather->cap ? gather->cap * 2 : 32;
-		char **more = nc_realloc_array(gather->names, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		gather->names = more;
-		gather->cap = cap;
-	}
+	char **more = nc_grown(gather->names, gather->count, &gather->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	gather->names = more;
 	char *copy = nc_memdup(name, len);
 	if (!copy)
 		return nc_nomem(err);

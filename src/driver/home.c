@@ -158,14 +158,10 @@ static int tally_add(struct tally *tally, const struct stat *st, struct nacre_er
 	while (i < tally->count && tally->shared[i].links != st->st_nlink)
 		i++;
 	if (i == tally->count) {
-		if (tally->count == tally->cap) {
-			size_t cap = tally->cap ? tally->cap * 2 : 16;
-			struct shared *more = nc_realloc_array(tally->shared, cap, sizeof *more);
-			if (!more)
-				return nc_nomem(err);
-			tally->shared = more;
-			tally->cap = cap;
-		}
+		struct shared *more = nc_grown(tally->shared, tally->count, &tally->cap, sizeof *more);
+		if (!more)
+			return nc_nomem(err);
+		tally->shared = more;
 		tally->shared[tally->count++] = (struct shared){ .links = st->st_nlink };
 	}
 	tally->shared[i].blocks += (uint64_t)st->st_blocks;

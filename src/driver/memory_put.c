@@ -606,14 +606,10 @@ int nc_mem_put_data(struct nc_mem_put *put, const void *bytes, size_t len, uint6
 	if (!node || len > put->expected || at > node->size || len > node->size - at ||
 	    (last && at < last->at + last->len))
 		return nc_fail(err, NACRE_E_INVALID, 0, "content that no member announced");
-	if (node->run_count == node->run_cap) {
-		size_t cap = node->run_cap ? node->run_cap * 2 : 1;
-		struct nc_mem_run *more = nc_realloc_array(node->runs, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		node->runs = more;
-		node->run_cap = cap;
-	}
+	struct nc_mem_run *more = nc_grown(node->runs, node->run_count, &node->run_cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	node->runs = more;
 	char *copy = nc_memdup(bytes, len);
 	if (!copy)
 		return nc_nomem(err);

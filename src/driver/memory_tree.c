@@ -178,14 +178,10 @@ static void levels_release(struct levels *levels)
 
 static int level_push(struct levels *levels, struct nc_mem_node *dir, size_t path_len, struct nacre_error *err)
 {
-	if (levels->count == levels->cap) {
-		size_t cap = levels->cap ? levels->cap * 2 : 16;
-		struct level *more = nc_realloc_array(levels->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		levels->list = more;
-		levels->cap = cap;
-	}
+	struct level *more = nc_grown(levels->list, levels->count, &levels->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	levels->list = more;
 	struct level level = { .dir = dir, .path_len = path_len };
 	int code = nc_mem_names(dir, &level.names, &level.count, err);
 	if (code < 0)

@@ -56,14 +56,10 @@ static void close_all(struct nc_stack *stack)
 
 static int push(struct nc_stack *stack, uint32_t *trees, size_t count, struct nacre_error *err)
 {
-	if (stack->depth == stack->cap) {
-		size_t cap = stack->cap ? stack->cap * 2 : 16;
-		struct level *more = nc_realloc_array(stack->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		stack->levels = more;
-		stack->cap = cap;
-	}
+	struct level *more = nc_grown(stack->levels, stack->depth, &stack->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	stack->levels = more;
 	stack->levels[stack->depth++] = (struct level){ .path_len = stack->path.len, .trees = trees, .count = count };
 	return 0;
 }

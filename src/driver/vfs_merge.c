@@ -44,14 +44,10 @@ static int push(struct merge *merge, bool made, struct nacre_error *err)
 	struct stat st;
 	if (fstat(merge->dir, &st) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "stat a directory");
-	if (merge->depth == merge->cap) {
-		size_t cap = merge->cap ? merge->cap * 2 : 16;
-		struct level *more = nc_realloc_array(merge->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		merge->levels = more;
-		merge->cap = cap;
-	}
+	struct level *more = nc_grown(merge->levels, merge->depth, &merge->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	merge->levels = more;
 	merge->levels[merge->depth++] = (struct level){ .made = made, .times = { st.st_atim, st.st_mtim } };
 	return 0;
 }

@@ -61,14 +61,10 @@ static void pair_release(struct pair *pair)
 static int keep_name(void *ctx, const char *name, struct nacre_error *err)
 {
 	struct names *names = ctx;
-	if (names->count == names->cap) {
-		size_t cap = names->cap ? names->cap * 2 : 32;
-		char **more = nc_realloc_array(names->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		names->list = more;
-		names->cap = cap;
-	}
+	char **more = nc_grown(names->list, names->count, &names->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	names->list = more;
 	char *copy = nc_strdup(name);
 	if (!copy)
 		return nc_nomem(err);
@@ -98,14 +94,10 @@ static void sort_once(struct names *names)
 /* Go into the directory at pair->path, which is one in these views. */
 static int push(struct pair *pair, unsigned sides, struct nacre_error *err)
 {
-	if (pair->depth == pair->cap) {
-		size_t cap = pair->cap ? pair->cap * 2 : 16;
-		struct level *more = nc_realloc_array(pair->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		pair->levels = more;
-		pair->cap = cap;
-	}
+	struct level *more = nc_grown(pair->levels, pair->depth, &pair->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	pair->levels = more;
 	NC_CLEANUP(names_release) struct names names = { .count = 0 };
 	int code = 0;
 	for (unsigned side = 0; code >= 0 && side < 2; side++)
@@ -122,14 +114,10 @@ static int push(struct pair *pair, unsigned sides, struct nacre_error *err)
 
 static int wait_for(struct level *level, size_t position, unsigned sides, struct nacre_error *err)
 {
-	if (level->waiting_count == level->waiting_cap) {
-		size_t cap = level->waiting_cap ? level->waiting_cap * 2 : 4;
-		struct waiting *more = nc_realloc_array(level->waiting, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		level->waiting = more;
-		level->waiting_cap = cap;
-	}
+	struct waiting *more = nc_grown(level->waiting, level->waiting_count, &level->waiting_cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	level->waiting = more;
 	level->waiting[level->waiting_count++] = (struct waiting){ .name = position, .sides = sides };
 	return 0;
 }

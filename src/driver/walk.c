@@ -83,14 +83,10 @@ static void level_close(struct level *level)
 static int push(struct nc_walk *walk, int fd, struct nacre_error *err)
 {
 	int own NC_AUTO_FD = fd;
-	if (walk->depth == walk->cap) {
-		size_t cap = walk->cap ? walk->cap * 2 : 16;
-		struct level *more = nc_realloc_array(walk->levels, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		walk->levels = more;
-		walk->cap = cap;
-	}
+	struct level *more = nc_grown(walk->levels, walk->depth, &walk->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	walk->levels = more;
 	char *block = nc_alloc(BLOCK);
 	if (!block)
 		return nc_nomem(err);

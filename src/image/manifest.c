@@ -32,6 +32,17 @@ static const struct document_type *find_type(const char *media_type)
 	return NULL;
 }
 
+bool nc_media_type_is_index(const char *media_type)
+{
+	const struct document_type *type = find_type(media_type);
+	return type && type->kind == NC_DOC_INDEX;
+}
+
+bool nc_media_type_is_document(const char *media_type)
+{
+	return !*media_type || find_type(media_type);
+}
+
 static int schema_1(struct nacre_error *err)
 {
 	return nc_fail(err, NACRE_E_UNSUPPORTED, 0,

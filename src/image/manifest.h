@@ -17,6 +17,8 @@
 #define NC_MEDIA_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 #define NC_MEDIA_DOCKER_LAYER_GZIP "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
+struct nc_config;
+
 struct nc_platform {
 	char os[64], architecture[64], variant[64], os_version[64];	/* "" when unsaid */
 };
@@ -63,6 +65,8 @@ NC_DEFINE_CLEANUP(nc_manifest_auto, struct nc_manifest *, nc_manifest_free)
  * only when they are the only one. Attestations ("unknown/unknown") never match. Returns the position, or
  * NACRE_E_NOTFOUND with the platforms that there are (at most eight). */
 int nc_index_choose(const struct nc_manifest *index, const struct nc_platform *wanted, struct nacre_error *err);
+/* The same for an image by itself: NACRE_E_NOTFOUND when it is for another platform. */
+int nc_platform_check(const struct nc_config *config, const struct nc_platform *wanted, struct nacre_error *err);
 
 /* Writing, in a fixed order of keys without white space. Bytes are given. items as nc_descriptor (media_type, digest,
  * size, platform, ref_name, image_name; empty ones are left out). */
@@ -71,5 +75,8 @@ int nc_manifest_make(const struct nc_manifest *manifest, char **ret, size_t *ret
 const char *nc_layer_media_type(bool docker, enum nc_codec codec);
 /* Whether a media type is one of an image's layer; false for foreign ("nondistributable" is true) and artifacts. */
 bool nc_media_type_is_layer(const char *media_type);
+/* Whether it is an index's; a manifest's or an index's, or "", which may be either. */
+bool nc_media_type_is_index(const char *media_type);
+bool nc_media_type_is_document(const char *media_type);
 
 #endif

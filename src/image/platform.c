@@ -1,6 +1,8 @@
 /* Platforms in Go's words, and which of an index's images runs where. */
 #include "image/manifest.h"
 
+#include "image/config.h"
+
 #include "base/buf.h"
 
 #include <stdio.h>
@@ -197,4 +199,15 @@ int nc_index_choose(const struct nc_manifest *index, const struct nc_platform *w
 	if (images == 1 && !index->items[last].has_platform)
 		return (int)last;
 	return none_fits(index, wanted, err);
+}
+
+int nc_platform_check(const struct nc_config *config, const struct nc_platform *wanted, struct nacre_error *err)
+{
+	struct nc_descriptor item = { .has_platform = true };
+	snprintf(item.platform.os, sizeof item.platform.os, "%s", config->os);
+	snprintf(item.platform.architecture, sizeof item.platform.architecture, "%s", config->architecture);
+	snprintf(item.platform.variant, sizeof item.platform.variant, "%s", config->variant);
+	struct nc_manifest index = { .kind = NC_DOC_INDEX, .items = &item, .item_count = 1 };
+	int code = nc_index_choose(&index, wanted, err);
+	return code < 0 ? code : 0;
 }

@@ -31,6 +31,8 @@ void nc_aside_work(struct nc_aside *aside, const atomic_bool *unwanted);
 /* Tells what there is to tell. The lock is held, and let go meanwhile. */
 void nc_aside_pass_on(struct nc_aside *aside);
 
+/* How many bytes pass between two reports of progress. */
+#define NC_PROGRESS_STEP ((uint64_t)1 << 20)
 /* progress->event, for all who may be running on such a thread. progress may be NULL. */
 void nc_progress_tell(const struct nacre_progress *progress, enum nacre_event event, const char *id, const char *what,
 		      uint64_t current, uint64_t total);

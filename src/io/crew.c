@@ -132,6 +132,18 @@ bool nc_crew_give(struct nc_crew *crew, struct nc_job *job)
 	return can;
 }
 
+int nc_crew_await(struct nc_crew *crew, struct nc_job *job)
+{
+	nc_crew_lock(crew);
+	while (job->state != NC_JOB_OVER)
+		nc_crew_wait(crew);
+	if (!nc_aside_works_for(&crew->aside))
+		nc_aside_pass_on(&crew->aside);
+	int code = job->code;
+	nc_crew_unlock(crew);
+	return code;
+}
+
 void nc_crew_stop(struct nc_crew *crew, struct nc_job *job)
 {
 	nc_crew_lock(crew);
@@ -145,7 +157,6 @@ void nc_crew_stop(struct nc_crew *crew, struct nc_job *job)
 	if (job->state != NC_JOB_RUNS && job->state != NC_JOB_OVER)
 		end(crew, job, nc_fail(&job->failure, NACRE_E_CANCELLED, 0, "cancelled"));
 	nc_crew_changed(crew);
-	while (job->state != NC_JOB_OVER)
-		nc_crew_wait(crew);
 	nc_crew_unlock(crew);
+	nc_crew_await(crew, job);
 }

@@ -38,6 +38,8 @@ void nc_crew_release(struct nc_crew *crew);
 
 /* Has a job done (borrowed until it is over). false: there can be no thread, and the job is as it was. */
 bool nc_crew_give(struct nc_crew *crew, struct nc_job *job);
+/* Waits until one is over: what run said. */
+int nc_crew_await(struct nc_crew *crew, struct nc_job *job);
 /* Ends one, and waits until it is over. One that was never given is over at once. */
 void nc_crew_stop(struct nc_crew *crew, struct nc_job *job);
 

@@ -204,6 +204,14 @@ static int create_file(int dirfd, const char *name, const char *shown, const voi
 	return nc_fail(err, NACRE_E_IO, sys, "%s '%s'", step, shown);
 }
 
+int nc_file_exists(int dirfd, const char *name, struct nacre_error *err)
+{
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for '%s'", name);
+}
+
 int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err)
 {
 	return create_file(dirfd, name, name, bytes, len, false, err);
@@ -341,14 +349,10 @@ static int add_name(void *ctx, const char *name, unsigned char type, struct nacr
 	struct names *names = ctx;
 	if (names->count == names->max)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %zu entries in a directory", names->max);
-	if (names->count == names->cap) {
-		size_t cap = names->cap ? names->cap * 2 : 32;
-		char **list = nc_realloc_array(names->list, cap, sizeof *list);
-		if (!list)
-			return nc_nomem(err);
-		names->list = list;
-		names->cap = cap;
-	}
+	char **list = nc_grown(names->list, names->count, &names->cap, sizeof *list);
+	if (!list)
+		return nc_nomem(err);
+	names->list = list;
 	names->list[names->count] = nc_strdup(name);
 	if (!names->list[names->count])
 		return nc_nomem(err);

@@ -38,6 +38,8 @@ int nc_random_hex(char *ret, size_t digits, struct nacre_error *err);
  * max NACRE_E_LIMIT, missing NACRE_E_NOTFOUND. ret is given (free()), NUL-terminated; ret_len may be NULL. */
 int nc_file_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len, struct nacre_error *err);
 
+/* Whether a directory has something of that name: 1, 0, or NACRE_E_IO where that cannot be told. */
+int nc_file_exists(int dirfd, const char *name, struct nacre_error *err);
 /* Make a new file (O_EXCL, 0600) with these bytes. NACRE_E_EXISTS when there is something. No sync. */
 int nc_file_create(int dirfd, const char *name, const void *bytes, size_t len, struct nacre_error *err);
 

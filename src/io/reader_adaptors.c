@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* How many bytes pass between two reports of progress. */
-#define PROGRESS_STEP ((uint64_t)1024 * 1024)
-
 /* --- hashing ---------------------------------------------------------------------------------------------------- */
 
 struct hashing_reader {
@@ -182,7 +179,7 @@ static ssize_t progress_next(struct nc_reader *reader, const void **ret, struct 
 	ssize_t n = nc_reader_next(self->upstream, ret, err);
 	if (n > 0)
 		self->count += (uint64_t)n;
-	if (self->count - self->told >= PROGRESS_STEP || (n == 0 && self->count != self->told))
+	if (self->count - self->told >= NC_PROGRESS_STEP || (n == 0 && self->count != self->told))
 		tell_progress(self);
 	return n;
 }

@@ -194,14 +194,10 @@ static int settle(struct walk *walk, const char *path, const char *name, unsigne
 
 static int push(struct walk *walk, const struct waiting *entry, const char *path, struct nacre_error *err)
 {
-	if (walk->count == walk->cap) {
-		size_t cap = walk->cap ? walk->cap * 2 : 256;
-		struct waiting *more = nc_realloc_array(walk->waiting, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		walk->waiting = more;
-		walk->cap = cap;
-	}
+	struct waiting *more = nc_grown(walk->waiting, walk->count, &walk->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	walk->waiting = more;
 	struct waiting *new = &walk->waiting[walk->count];
 	*new = *entry;
 	new->path = nc_strdup(path);

@@ -62,14 +62,10 @@ void nc_findings_release(struct nc_findings *findings)
 static int keep(struct nc_findings *all, enum nc_flaw flaw, const char *id, const char *path, const char *text,
 		struct nacre_error *err)
 {
-	if (all->count == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 16;
-		struct nc_found *more = nc_realloc_array(all->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		all->list = more;
-		all->cap = cap;
-	}
+	struct nc_found *more = nc_grown(all->list, all->count, &all->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	all->list = more;
 	struct nc_found *one = &all->list[all->count];
 	*one = (struct nc_found){ .flaw = flaw, .path = nc_strdup(path), .text = nc_strdup(text) };
 	memcpy(one->id, id, *id ? NC_HEX_ID : 1);

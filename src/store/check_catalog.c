@@ -35,14 +35,10 @@ static void differences_clear(struct differences *all)
 static int add(void *ctx, const char *table, const char *key, struct nacre_error *err)
 {
 	struct differences *all = ctx;
-	if (all->count == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 16;
-		struct difference *more = nc_realloc_array(all->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		all->list = more;
-		all->cap = cap;
-	}
+	struct difference *more = nc_grown(all->list, all->count, &all->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	all->list = more;
 	struct difference *one = &all->list[all->count];
 	*one = (struct difference){ nc_strdup(table), nc_strdup(key) };
 	all->count++;

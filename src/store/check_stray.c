@@ -47,14 +47,10 @@ static int list_blob(void *ctx, const char *name, unsigned char type, struct nac
 	struct nc_check_blobs *blobs = ctx;
 	if (!nc_id_valid(name))
 		return 0;
-	if (blobs->count == blobs->cap) {
-		size_t cap = blobs->cap ? blobs->cap * 2 : 64;
-		char (*more)[NC_HEX_ID] = nc_realloc_array(blobs->hex, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		blobs->hex = more;
-		blobs->cap = cap;
-	}
+	char (*more)[NC_HEX_ID] = nc_grown(blobs->hex, blobs->count, &blobs->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	blobs->hex = more;
 	memcpy(blobs->hex[blobs->count++], name, NC_HEX_ID);
 	return 0;
 }

@@ -216,7 +216,7 @@ static int begin_syncing(struct nc_ingest *ingest, struct nacre_error *err)
 {
 	const struct nacre_store *store = ingest->store;
 	int fd;
-	if (!store->durable || store->one_thread || store->driver->ops->tar || nc_processors() < 2)
+	if (!store->durable || !nc_store_threads(store) || store->driver->ops->tar || nc_processors() < 2)
 		return 0;
 	int code = nc_store_watch(ingest->store, &fd, err);
 	return code < 0 ? code : nc_syncer_new(fd, &ingest->syncer, err);
@@ -239,6 +239,35 @@ int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct n
 {
 	int code = ensure_stage(ingest, err);
 	return code < 0 || *fd >= 0 ? code : nc_dir_ensure(ingest->stage->dir, name, fd, err);
+}
+
+/* Its name until its digest is known. */
+static void name_incoming(const char *id, char ret[NC_HEX_ID + 16])
+{
+	snprintf(ret, NC_HEX_ID + 16, "incoming.%.64s", id);
+}
+
+int nc_ingest_blob_file(struct nc_ingest *ingest, const char *id, int *ret_fd, struct nacre_error *err)
+{
+	char name[NC_HEX_ID + 16];
+	name_incoming(id, name);
+	int code = nc_ingest_side(ingest, "blobs", &ingest->blobs, err);
+	if (code < 0)
+		return code;
+	int fd = openat(ingest->blobs, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return nc_fail(err, NACRE_E_IO, errno, "make the file of a blob");
+	*ret_fd = fd;
+	return 0;
+}
+
+int nc_ingest_blob_name(struct nc_ingest *ingest, const char *id, const char *hex, struct nacre_error *err)
+{
+	char name[NC_HEX_ID + 16];
+	name_incoming(id, name);
+	if (!hex)
+		return unlinkat(ingest->blobs, name, 0) < 0 ? nc_fail(err, NACRE_E_IO, errno, "remove an empty blob") : 0;
+	return renameat(ingest->blobs, name, ingest->blobs, hex) < 0 ? nc_fail(err, NACRE_E_IO, errno, "name a blob") : 0;
 }
 
 void nc_ingest_expects(struct nc_ingest *ingest, const char *id, const char *parent, bool layer)
@@ -326,15 +355,13 @@ static int take_manifest(struct nc_ingest *ingest, const struct nc_image_in *in,
 	for (size_t i = 0; code == 0 && i < manifest->item_count; i++) {
 		const struct nc_digest *blob = &manifest->items[i].digest;
 		char hex[NC_DIGEST_TEXT];
-		struct stat st;
 		if (blob->alg != NC_SHA256)
 			continue;
 		nc_digest_hex(blob, hex);
 		code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
-		if (code < 0 || ingest->blobs < 0)
-			continue;
-		if (fstatat(ingest->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			code = errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for a blob");
+		int staged = code < 0 || ingest->blobs < 0 ? code : nc_file_exists(ingest->blobs, hex, err);
+		if (staged <= 0) {
+			code = staged;
 			continue;
 		}
 		struct nc_step step = { .kind = NC_STEP_BLOB };

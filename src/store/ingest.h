@@ -37,6 +37,10 @@ struct nc_ingest {
 struct nc_held *nc_ingest_held(const struct nc_ingest *ingest, const char *id);
 /* A directory of the stage ("graph", "blobs", …), made when it is not there. *fd is one of the members above. */
 int nc_ingest_side(struct nc_ingest *ingest, const char *name, int *fd, struct nacre_error *err);
+/* A file in the stage for a blob whose digest is not proved yet; id: whose it is. */
+int nc_ingest_blob_file(struct nc_ingest *ingest, const char *id, int *ret_fd, struct nacre_error *err);
+/* It is kept under its digest until the end, or (hex NULL) not at all. */
+int nc_ingest_blob_name(struct nc_ingest *ingest, const char *id, const char *hex, struct nacre_error *err);
 /* A node whose directory in the stage is complete joins the plan. */
 int nc_ingest_brought(struct nc_ingest *ingest, const char *id, const char *parent, bool layer,
 		      struct nacre_error *err);

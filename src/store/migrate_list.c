@@ -63,14 +63,10 @@ static int add(void *ctx, const char *name, unsigned char type, struct nacre_err
 	struct nc_moves *moves = self->moves;
 	if (!nc_id_valid(name))
 		return 0;
-	if (moves->count == moves->cap) {
-		size_t cap = moves->cap ? moves->cap * 2 : 64;
-		struct nc_move *more = nc_realloc_array(moves->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		moves->list = more;
-		moves->cap = cap;
-	}
+	struct nc_move *more = nc_grown(moves->list, moves->count, &moves->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	moves->list = more;
 	struct nc_move *move = &moves->list[moves->count++];
 	*move = (struct nc_move){ .state = UNSEEN };
 	memcpy(move->id, name, NC_HEX_ID);

@@ -267,14 +267,10 @@ static void name_dirs_release(struct name_dirs *dirs)
 
 static int add_name_dir(struct name_dirs *dirs, const char *above, const char *name, struct nacre_error *err)
 {
-	if (dirs->count == dirs->cap) {
-		size_t cap = dirs->cap ? dirs->cap * 2 : 64;
-		struct name_dir *more = nc_realloc_array(dirs->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		dirs->list = more;
-		dirs->cap = cap;
-	}
+	struct name_dir *more = nc_grown(dirs->list, dirs->count, &dirs->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	dirs->list = more;
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(NC_REFERENCE_TEXT);
 	int code = nc_buf_addf(&path, err, "%s%s%s", above, *above ? "/" : "", name);
 	if (code == 0)
@@ -384,14 +380,10 @@ struct walk {
 
 static int push(struct walk *walk, const char *above, const char *name, struct nacre_error *err)
 {
-	if (walk->count == walk->cap) {
-		size_t cap = walk->cap ? walk->cap * 2 : 64;
-		char **more = nc_realloc_array(walk->waiting, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		walk->waiting = more;
-		walk->cap = cap;
-	}
+	char **more = nc_grown(walk->waiting, walk->count, &walk->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	walk->waiting = more;
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(NC_REFERENCE_TEXT);
 	int code = *above ? nc_buf_addf(&path, err, "%s/%s", above, name) : nc_buf_add_text(&path, name, err);
 	char *text = code == 0 ? nc_buf_give(&path) : NULL;

@@ -82,15 +82,6 @@ void nc_node_facts_release(struct nc_node_facts *facts)
 	facts->document_count = facts->blob_count = 0;
 }
 
-/* 1 or 0, or why that cannot be told. */
-static int exists(int dir, const char *name, struct nacre_error *err)
-{
-	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for '%s'", name);
-}
-
 bool nc_is_unread(int code)
 {
 	return code == NACRE_E_NOMEM || code == NACRE_E_IO;
@@ -204,8 +195,8 @@ int nc_node_chain_id(const char *parent, const struct nc_digest *diff_id, char *
 
 static int find_kind(int dir, struct nc_node_facts *facts, struct nacre_error *err)
 {
-	int record = *facts->diff_id ? 1 : exists(dir, "tar-data.json.gz", err);
-	int config = record < 0 ? record : exists(dir, "config", err);
+	int record = *facts->diff_id ? 1 : nc_file_exists(dir, "tar-data.json.gz", err);
+	int config = record < 0 ? record : nc_file_exists(dir, "config", err);
 	if (config < 0)
 		return config;
 	facts->kind = record ? NC_NODE_LAYER : 0;

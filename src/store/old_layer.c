@@ -119,14 +119,10 @@ static int note_file(void *ctx, const struct nc_view_file *file, struct nacre_er
 	struct old_layer *layer = ctx;
 	if (file->entry.type != NC_ENTRY_FILE || !file->entry.size || layer->file_count == SEARCHED_MAX)
 		return 0;
-	if (layer->file_count == layer->file_cap) {
-		size_t cap = layer->file_cap ? layer->file_cap * 2 : 256;
-		struct found *more = nc_realloc_array(layer->files, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		layer->files = more;
-		layer->file_cap = cap;
-	}
+	struct found *more = nc_grown(layer->files, layer->file_count, &layer->file_cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	layer->files = more;
 	char *path = nc_strdup(file->entry.name);
 	if (!path)
 		return nc_nomem(err);

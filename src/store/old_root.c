@@ -163,14 +163,10 @@ static int add(struct nc_old_names *names, const char *full, const char *id, str
 {
 	if (names->count == NAMES_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %zu names", NAMES_MAX);
-	if (names->count == names->cap) {
-		size_t cap = names->cap ? names->cap * 2 : 64;
-		struct nc_old_name *more = nc_realloc_array(names->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		names->list = more;
-		names->cap = cap;
-	}
+	struct nc_old_name *more = nc_grown(names->list, names->count, &names->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	names->list = more;
 	struct nc_old_name *name = &names->list[names->count];
 	if (!(name->full = nc_strdup(full)))
 		return nc_nomem(err);

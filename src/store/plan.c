@@ -14,14 +14,10 @@
 
 int nc_plan_add(struct nc_plan *plan, const struct nc_step *step, struct nacre_error *err)
 {
-	if (plan->count == plan->cap) {
-		size_t cap = plan->cap ? plan->cap * 2 : 16;
-		struct nc_step *steps = nc_realloc_array(plan->steps, cap, sizeof *steps);
-		if (!steps)
-			return nc_nomem(err);
-		plan->steps = steps;
-		plan->cap = cap;
-	}
+	struct nc_step *steps = nc_grown(plan->steps, plan->count, &plan->cap, sizeof *steps);
+	if (!steps)
+		return nc_nomem(err);
+	plan->steps = steps;
 	struct nc_step copy = *step;
 	if (step->name && !(copy.name = nc_strdup(step->name)))
 		return nc_nomem(err);

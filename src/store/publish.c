@@ -84,13 +84,11 @@ static int put_name(struct nacre_store *store, int locks, const struct sides *fr
 		    struct nacre_error *err)
 {
 	char file[16];
-	struct stat st;
 	snprintf(file, sizeof file, "%u", step->number);
-	if (from->names < 0)
-		return 0;
-	if (fstatat(from->names, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for the name '%s'", step->name);
-	int code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
+	int code = from->names < 0 ? 0 : nc_file_exists(from->names, file, err);
+	if (code <= 0)
+		return code;
+	code = nc_lock_whole(locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, !store->impatient, err);
 	return code < 0 ? code : nc_name_publish(store, step->name, from->names, file, light, err);
 }
 

@@ -27,27 +27,19 @@ static int collect_node(void *ctx, const char *name, unsigned char type, struct 
 
 /* These answer 1 or 0, or why that cannot be told: nothing is undone on a guess. */
 
-static int is_in(int dir, const char *name, struct nacre_error *err)
-{
-	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for '%s'", name);
-}
-
 static int is_staged(int dir, const char *side, const char *name, struct nacre_error *err)
 {
 	NC_AUTO_FD int from = -1;
 	int code = nc_dir_open(dir, side, &from, err);
 	if (code < 0)
 		return code == NACRE_E_NOTFOUND ? 0 : code;
-	return is_in(from, name, err);
+	return nc_file_exists(from, name, err);
 }
 
 /* A removal that took its image but died before the layers below. */
 static int is_removal(int dir, const struct nc_plan *plan, struct nacre_error *err)
 {
-	return plan->count ? is_in(dir, "removal", err) : 0;
+	return plan->count ? nc_file_exists(dir, "removal", err) : 0;
 }
 
 /* A name of a node that is not there, as it is when it was moved and the node was not. */
@@ -162,7 +154,7 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 
 static int drop_tree(struct nacre_store *store, int dir, const char *id, struct nacre_error *err)
 {
-	int there = is_in(store->graph, id, err);
+	int there = nc_file_exists(store->graph, id, err);
 	return there == 0 ? store->driver->ops->remove(store->driver, id, dir, err) : there < 0 ? there : 0;
 }
 

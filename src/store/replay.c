@@ -1,6 +1,5 @@
 #include "store/replay.h"
 
-#include "io/ahead.h"
 #include "store/inner.h"
 #include "store/old_layer.h"
 #include "store/record.h"
@@ -93,8 +92,7 @@ static int watch(struct replay *replay, const struct nc_digest *diff_id, struct 
 		nc_reader_close(joined);
 		return code;
 	}
-	return replay->store->one_thread ? nc_reader_hashing(joined, replay->hash, &replay->count, &replay->joined, err)
-					 : nc_reader_ahead(joined, replay->hash, &replay->count, &replay->joined, err);
+	return nc_store_hashing(replay->store, joined, replay->hash, &replay->count, &replay->joined, err);
 }
 
 /* The archive that the driver kept, or what the record makes of the driver's files. */

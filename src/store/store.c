@@ -2,6 +2,7 @@
  * with nothing in it but "lock" and "nacre.tmp", or a whole one: nacre.json appears last, by a rename. Directories of
  * the layout that are missing are made at any opening for writing. */
 #include "image/gojson.h"
+#include "io/ahead.h"
 #include "io/path.h"
 #include "store/inner.h"
 #include "store/old_root.h"
@@ -517,6 +518,13 @@ int nc_store_sync_all(struct nacre_store *store, int fd, struct nacre_error *err
 bool nc_store_threads(const struct nacre_store *store)
 {
 	return !store->one_thread;
+}
+
+int nc_store_hashing(const struct nacre_store *store, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count,
+		     struct nc_reader **ret, struct nacre_error *err)
+{
+	return nc_store_threads(store) ? nc_reader_ahead(upstream, hash, count, ret, err)
+				       : nc_reader_hashing(upstream, hash, count, ret, err);
 }
 
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err)

@@ -181,6 +181,9 @@ int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 
 /* Whether something may run beside the caller. */
 bool nc_store_threads(const struct nacre_store *store);
+/* nc_reader_ahead, or nc_reader_hashing where that may not be. */
+int nc_store_hashing(const struct nacre_store *store, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count,
+		     struct nc_reader **ret, struct nacre_error *err);
 /* A file without a name on the store's file system (elsewhere when the store is read-only), for what must be kept aside
  * for a while: gone when closed. */
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err);

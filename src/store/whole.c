@@ -73,8 +73,6 @@ int nc_whole_read(int manifests, const char *name, struct nc_blob_ref **ret, siz
 
 /* --- blobs ------------------------------------------------------------------------------------------------------ */
 
-#define INCOMING "incoming"
-
 static bool is_staged(const struct nc_ingest *ingest, const char *hex)
 {
 	struct stat st;
@@ -93,13 +91,13 @@ int nc_ingest_has_blob(struct nc_ingest *ingest, const struct nc_digest *digest,
 	return code < 0 ? code : is_staged(ingest, hex) || nc_blob_exists(ingest->store, hex, NULL);
 }
 
-static int write_incoming(struct nc_ingest *ingest, struct nc_reader *reader, struct nacre_error *err)
+static int write_blob(struct nc_ingest *ingest, const char *hex, struct nc_reader *reader, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
-	NC_AUTO_FD int fd = openat(ingest->blobs, INCOMING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "make the file of a blob");
-	int code = nc_writer_fd(fd, false, "a blob", &writer, err);
+	NC_AUTO_FD int fd = -1;
+	int code = nc_ingest_blob_file(ingest, hex, &fd, err);
+	if (code == 0)
+		code = nc_writer_fd(fd, false, "a blob", &writer, err);
 	if (code == 0)
 		code = nc_copy_stream(reader, writer, NULL, err);
 	return code < 0 ? code : nc_writer_finish(writer, err);
@@ -111,17 +109,13 @@ int nc_ingest_blob(struct nc_ingest *ingest, const struct nc_blob_ref *blob, str
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
 	struct nc_step step = { .kind = NC_STEP_BLOB };
 	char hex[NC_DIGEST_TEXT];
+	memcpy(step.hex, nc_digest_hex(&blob->digest, hex), NC_HEX_ID);
 	int code = nc_reader_verified(stream, &blob->digest, blob->size, &reader, err);
 	if (code == 0)
-		code = nc_ingest_side(ingest, "blobs", &ingest->blobs, err);
+		code = write_blob(ingest, hex, reader, err);
 	if (code == 0)
-		code = write_incoming(ingest, reader, err);
-	if (code < 0)
-		return code;
-	memcpy(step.hex, nc_digest_hex(&blob->digest, hex), NC_HEX_ID);
-	if (renameat(ingest->blobs, INCOMING, ingest->blobs, hex) < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "name a blob");
-	return nc_plan_add(&ingest->plan, &step, err);
+		code = nc_ingest_blob_name(ingest, hex, hex, err);
+	return code < 0 ? code : nc_plan_add(&ingest->plan, &step, err);
 }
 
 /* --- keeping them ----------------------------------------------------------------------------------------------- */

@@ -377,14 +377,10 @@ struct listed {
 static int keep(void *ctx, const struct nc_writable *writable, struct nacre_error *err)
 {
 	struct listed *listed = ctx;
-	if (listed->count == listed->cap) {
-		size_t cap = listed->cap ? listed->cap * 2 : 16;
-		struct nc_writable *more = nc_realloc_array(listed->list, cap, sizeof *more);
-		if (!more)
-			return nc_nomem(err);
-		listed->list = more;
-		listed->cap = cap;
-	}
+	struct nc_writable *more = nc_grown(listed->list, listed->count, &listed->cap, sizeof *more);
+	if (!more)
+		return nc_nomem(err);
+	listed->list = more;
 	listed->list[listed->count++] = *writable;
 	return 0;
 }

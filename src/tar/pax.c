@@ -172,14 +172,10 @@ static int add_xattr(struct nc_pax *pax, struct nc_slice name, struct nc_slice v
 		return nc_fail(err, NACRE_E_BADDATA, 0, "a pax record gives an extended attribute without a name");
 	if (pax->xattr_count == NC_PAX_XATTRS_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %u extended attributes", NC_PAX_XATTRS_MAX);
-	if (pax->xattr_count == pax->xattr_cap) {
-		size_t cap = pax->xattr_cap ? pax->xattr_cap * 2 : 8;
-		struct nc_pax_xattr *xattrs = nc_realloc_array(pax->xattrs, cap, sizeof *xattrs);
-		if (!xattrs)
-			return nc_nomem(err);
-		pax->xattrs = xattrs;
-		pax->xattr_cap = cap;
-	}
+	struct nc_pax_xattr *xattrs = nc_grown(pax->xattrs, pax->xattr_count, &pax->xattr_cap, sizeof *xattrs);
+	if (!xattrs)
+		return nc_nomem(err);
+	pax->xattrs = xattrs;
 	pax->xattrs[pax->xattr_count++] = (struct nc_pax_xattr){ .name = name, .value = value, .coded = coded };
 	return 0;
 }

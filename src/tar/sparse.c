@@ -29,14 +29,10 @@ int nc_sparse_add(struct nc_sparse *map, uint64_t offset, uint64_t length, struc
 		return nc_fail(err, NACRE_E_BADDATA, 0, "a run of the sparse map ends beyond 2^63");
 	if (offset < map->end)
 		return nc_fail(err, NACRE_E_BADDATA, 0, "the runs of the sparse map overlap or are out of order");
-	if (map->count == map->cap) {
-		size_t cap = map->cap ? map->cap * 2 : 16;
-		struct nc_extent *extents = nc_realloc_array(map->extents, cap, sizeof *extents);
-		if (!extents)
-			return nc_nomem(err);
-		map->extents = extents;
-		map->cap = cap;
-	}
+	struct nc_extent *extents = nc_grown(map->extents, map->count, &map->cap, sizeof *extents);
+	if (!extents)
+		return nc_nomem(err);
+	map->extents = extents;
 	map->extents[map->count++] = (struct nc_extent){ .offset = offset, .length = length };
 	map->end = offset + length;
 	map->stored += length;	/* runs do not overlap, so the sum is at most the end */

@@ -106,14 +106,10 @@ static int keep_member(struct nc_archive *archive, struct nc_member *member, str
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %u members", NC_ARCHIVE_MEMBERS_MAX);
 	if (archive->name_bytes > NC_ARCHIVE_NAMES_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %zu bytes of member names", NC_ARCHIVE_NAMES_MAX);
-	if (archive->count == archive->room) {
-		size_t room = archive->room ? 2 * archive->room : 64;
-		struct nc_member **members = nc_realloc_array(archive->members, room, sizeof *members);
-		if (!members)
-			return nc_nomem(err);
-		archive->members = members;
-		archive->room = room;
-	}
+	struct nc_member **members = nc_grown(archive->members, archive->count, &archive->room, sizeof *members);
+	if (!members)
+		return nc_nomem(err);
+	archive->members = members;
 	void *old = NULL;
 	int code = nc_map_set(archive->index, member->name, len, member, &old, err);
 	if (code < 0)

@@ -13,13 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Blobs under way at once. */
-#define AT_ONCE 3
 /* So much may lie there unread, and half of what is still to come. Beyond it a connection is given up rather than kept waiting. */
 #define UNREAD_MAX ((uint64_t)16 << 20)
 #define BLOCK ((size_t)256 << 10)
-/* How many bytes pass between two reports of progress. */
-#define PROGRESS_STEP ((uint64_t)1 << 20)
 
 struct nc_fetch {
 	struct nc_job job;
@@ -63,7 +59,7 @@ static bool is_cancelled(const struct nc_fetches *all)
 static void tell_bytes(struct nc_fetch *self, uint64_t have)
 {
 	const struct nc_fetches_wish *wish = &self->all->wish;
-	if (have != self->size && have - self->told < PROGRESS_STEP)
+	if (have != self->size && have - self->told < NC_PROGRESS_STEP)
 		return;
 	self->told = have;
 	nc_progress_tell(wish->progress, NACRE_EVENT_BYTES, self->id, wish->what, have, self->size);
@@ -291,7 +287,7 @@ int nc_fetches_new(const struct nc_fetches_wish *wish, struct nc_fetches **ret, 
 	if (!fetches)
 		return nc_nomem(err);
 	fetches->wish = *wish;
-	nc_crew_init(&fetches->crew, AT_ONCE);
+	nc_crew_init(&fetches->crew, NC_REMOTE_AT_ONCE);
 	*ret = fetches;
 	return 0;
 }
@@ -431,12 +427,11 @@ int nc_fetch_close(struct nc_fetch *fetch, bool drop, struct nc_remotes *remotes
 int nc_fetches_blame(struct nc_fetches *fetches, size_t *ret_number, struct nacre_error *err)
 {
 	nc_crew_lock(&fetches->crew);
-	const struct nc_fetch *failed = fetches->blamed ? fetches->failed : NULL;
-	while (failed && failed->job.state != NC_JOB_OVER)
-		nc_crew_wait(&fetches->crew);
+	struct nc_fetch *failed = fetches->blamed ? fetches->failed : NULL;
 	nc_crew_unlock(&fetches->crew);
 	if (!failed)
 		return 0;
+	nc_crew_await(&fetches->crew, &failed->job);
 	*ret_number = failed->number;
 	if (err)
 		*err = failed->job.failure;

@@ -94,14 +94,10 @@ static int expect_id(struct graph_sink *self, size_t depth, const char *id, stru
 		return 0;
 	if (self->expected_count == EXPECTED_MAX)
 		return nc_fail(err, NACRE_E_LIMIT, 0, "more than %u layers and images at once", EXPECTED_MAX);
-	if (self->expected_count == self->expected_room) {
-		size_t room = self->expected_room ? 2 * self->expected_room : 64;
-		struct expected *expected = nc_realloc_array(self->expected, room, sizeof *expected);
-		if (!expected)
-			return nc_nomem(err);
-		self->expected = expected;
-		self->expected_room = room;
-	}
+	struct expected *expected = nc_grown(self->expected, self->expected_count, &self->expected_room, sizeof *expected);
+	if (!expected)
+		return nc_nomem(err);
+	self->expected = expected;
 	struct expected *one = &self->expected[self->expected_count++];
 	one->depth = depth;
 	memcpy(one->id, id, NC_HEX_ID);
@@ -330,14 +326,10 @@ static int graph_has_rest(struct nc_sink *sink, const struct nc_whole_item *item
 	struct graph_sink *self = (struct graph_sink *)sink;
 	if (!self->keep_blobs || !*self->main)
 		return 1;
-	if (self->rest_count == self->rest_room) {
-		size_t room = self->rest_room ? 2 * self->rest_room : 16;
-		struct nc_blob_ref *rest = nc_realloc_array(self->rest, room, sizeof *rest);
-		if (!rest)
-			return nc_nomem(err);
-		self->rest = rest;
-		self->rest_room = room;
-	}
+	struct nc_blob_ref *rest = nc_grown(self->rest, self->rest_count, &self->rest_room, sizeof *rest);
+	if (!rest)
+		return nc_nomem(err);
+	self->rest = rest;
 	self->rest[self->rest_count++] = (struct nc_blob_ref){ item->digest, item->size };
 	return nc_ingest_has_blob(self->ingest, &item->digest, err);
 }

@@ -243,7 +243,7 @@ static bool takes_part(const struct nc_descriptor *item, size_t position, const 
 		return position == wished;
 	if (*wish->tag)
 		return is_wished(item, wish->tag);
-	return nc_is_document(item->media_type) && !is_attestation(item);
+	return nc_media_type_is_document(item->media_type) && !is_attestation(item);
 }
 
 struct ordered {
@@ -475,7 +475,7 @@ int nc_layout_each(const struct nc_blobs *blobs, const struct nc_manifest *index
 	int code = enter(&descent, index, NULL, err);
 	while (code == 0 && (item = next_item(&descent))) {
 		struct nc_manifest *document;
-		code = nc_is_document(item->media_type) && !is_attestation(item) ? nc_blobs_has(blobs, &item->digest, err) : 0;
+		code = nc_media_type_is_document(item->media_type) && !is_attestation(item) ? nc_blobs_has(blobs, &item->digest, err) : 0;
 		if (code <= 0)
 			continue;
 		code = ++documents > DOCUMENTS_MAX ? nc_fail(err, NACRE_E_LIMIT, 0, "more than %d manifests", DOCUMENTS_MAX)

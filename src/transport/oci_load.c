@@ -20,17 +20,6 @@ static size_t oci_count(struct nc_source *source)
 	return ((struct oci_source *)source)->layout->count;
 }
 
-int nc_platform_check(const struct nc_config *config, const struct nc_platform *wanted, struct nacre_error *err)
-{
-	struct nc_descriptor item = { .has_platform = true };
-	snprintf(item.platform.os, sizeof item.platform.os, "%s", config->os);
-	snprintf(item.platform.architecture, sizeof item.platform.architecture, "%s", config->architecture);
-	snprintf(item.platform.variant, sizeof item.platform.variant, "%s", config->variant);
-	struct nc_manifest index = { .kind = NC_DOC_INDEX, .items = &item, .item_count = 1 };
-	int code = nc_index_choose(&index, wanted, err);
-	return code < 0 ? code : 0;
-}
-
 static int read_config(struct oci_source *self, const struct nc_manifest *manifest, struct nacre_error *err)
 {
 	char *config;

@@ -50,8 +50,6 @@ int nc_source_detect(const char *path, const struct nc_source_wish *wish, struct
 
 /* For sources: NACRE_E_AMBIGUOUS when there are several images and one alone is wanted. */
 int nc_one_alone(size_t count, const struct nc_source_wish *wish, struct nacre_error *err);
-/* NACRE_E_NOTFOUND when an image is for another platform than the wanted one. */
-int nc_platform_check(const struct nc_config *config, const struct nc_platform *wanted, struct nacre_error *err);
 
 /* --- sinks ------------------------------------------------------------------------------------------------------ */
 

@@ -417,7 +417,7 @@ static int choose_image(struct registry_source *self, struct nacre_error *err)
 		if (code < 0)
 			return code;
 		const struct nc_descriptor *item = &index->items[code];
-		if (!nc_is_index(item->media_type))
+		if (!nc_media_type_is_index(item->media_type))
 			return add_image(self, item, err);
 		code = read_document(self, item, &bytes, &len, err);
 		if (code >= 0)

@@ -15,6 +15,9 @@
 #define NC_REMOTE_DOCUMENT_MAX ((size_t)4 << 20)
 #define NC_REMOTE_TOKEN_MAX ((size_t)1 << 20)
 
+/* Blobs under way at once, there or back. */
+#define NC_REMOTE_AT_ONCE 3
+
 struct nc_remote;
 
 /* No byte is sent yet. progress is borrowed; it gets notes, and its cancel ends waits. */

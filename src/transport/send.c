@@ -5,10 +5,6 @@
 
 #include <stdlib.h>
 
-/* Blobs under way at once. */
-#define AT_ONCE 3
-/* How many bytes pass between two reports of progress. */
-#define PROGRESS_STEP ((uint64_t)1 << 20)
 
 struct send {
 	struct nc_job job;
@@ -44,7 +40,7 @@ static void tell(const struct send *self, enum nacre_event event, uint64_t bytes
 static void tell_sent(void *ctx, uint64_t bytes)
 {
 	struct send *self = ctx;
-	if (bytes != self->size && bytes >= self->told && bytes - self->told < PROGRESS_STEP)
+	if (bytes != self->size && bytes >= self->told && bytes - self->told < NC_PROGRESS_STEP)
 		return;
 	self->told = bytes;
 	tell(self, NACRE_EVENT_BYTES, bytes);
@@ -90,7 +86,7 @@ int nc_sends_new(struct nc_remote *remote, const struct nacre_progress *progress
 	sends->remote = remote;
 	sends->progress = progress;
 	sends->threads = threads;
-	nc_crew_init(&sends->crew, AT_ONCE);
+	nc_crew_init(&sends->crew, NC_REMOTE_AT_ONCE);
 	*ret = sends;
 	return 0;
 }
@@ -161,7 +157,7 @@ int nc_sends_add(struct nc_sends *sends, size_t number, int fd, const struct nc_
 	}
 	*send = (struct send){ .job.run = run, .all = sends, .number = number, .fd = fd, .digest = *digest, .size = size };
 	nc_digest_text(digest, send->id);
-	int code = wait_for_fewer(sends, AT_ONCE, err);
+	int code = wait_for_fewer(sends, NC_REMOTE_AT_ONCE, err);
 	if (code >= 0 && sends->threads && nc_crew_give(&sends->crew, &send->job)) {
 		send->next = sends->list;
 		sends->list = send;

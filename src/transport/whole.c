@@ -14,17 +14,6 @@
 /* Manifests and indexes that are held in memory. */
 #define BYTES_MAX ((uint64_t)64 << 20)
 
-bool nc_is_index(const char *media_type)
-{
-	return !strcmp(media_type, NC_MEDIA_OCI_INDEX) || !strcmp(media_type, NC_MEDIA_DOCKER_LIST);
-}
-
-bool nc_is_document(const char *media_type)
-{
-	return !*media_type || nc_is_index(media_type) || !strcmp(media_type, NC_MEDIA_OCI_MANIFEST) ||
-	       !strcmp(media_type, NC_MEDIA_DOCKER_MANIFEST);
-}
-
 /* --- the walk --------------------------------------------------------------------------------------------------- */
 
 struct walk {
@@ -58,14 +47,10 @@ static int add(struct walk *walk, enum nc_whole_kind kind, const struct nc_descr
 {
 	NC_AUTO_FREE char *taken = bytes;
 	struct nc_whole *whole = walk->whole;
-	if (whole->count == walk->room) {
-		size_t room = walk->room ? 2 * walk->room : 16;
-		struct nc_whole_item *items = nc_realloc_array(whole->items, room, sizeof *items);
-		if (!items)
-			return nc_nomem(err);
-		whole->items = items;
-		walk->room = room;
-	}
+	struct nc_whole_item *items = nc_grown(whole->items, whole->count, &walk->room, sizeof *items);
+	if (!items)
+		return nc_nomem(err);
+	whole->items = items;
 	char *type = nc_strdup(media_type);
 	if (!type)
 		return nc_nomem(err);
@@ -149,7 +134,7 @@ static int walk_document(struct walk *walk, const struct nc_descriptor *item, in
 
 static int walk_item(struct walk *walk, const struct nc_descriptor *item, int depth, bool preferred, struct nacre_error *err)
 {
-	if (!nc_is_document(item->media_type))
+	if (!nc_media_type_is_document(item->media_type))
 		return add_blob(walk, item, err);
 	int code = note(walk, item, err);
 	if (code)

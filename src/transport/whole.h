@@ -48,8 +48,5 @@ const struct nc_whole_item *nc_whole_image(const struct nc_whole *whole, size_t 
  * (full names), others NAME-OS-ARCH[-VARIANT]. */
 int nc_whole_offer(const struct nc_whole *whole, size_t i, const char *const *names, struct nc_offer_box *box,
 		   struct nacre_error *err);
-/* What is neither a manifest nor an index by its media type is no document. */
-bool nc_is_document(const char *media_type);
-bool nc_is_index(const char *media_type);
 
 #endif

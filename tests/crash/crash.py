@@ -20,7 +20,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,8 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, '..', 'registry'))
+from docker_registry import DockerRegistry  # noqa: E402
 from state import state_of  # noqa: E402
 from known import LIMIT, Image, Store, Wrong, judge_image, make_image, own_mounts, run, tree  # noqa: E402
 
@@ -57,26 +58,12 @@ def registry(work, nacre, image):
     if not shutil.which('docker-registry'):
         yield None
         return
-    config, log = os.path.join(work, 'registry.yml'), os.path.join(work, 'registry.log')
-    with open(config, 'w') as f:
-        f.write('version: 0.1\nlog: {level: info}\nhttp: {addr: "127.0.0.1:0", secret: tests}\n'
-                f'storage: {{filesystem: {{rootdirectory: {work}/registry}}}}\n')
-    with open(log, 'w') as f:
-        server = subprocess.Popen(['docker-registry', 'serve', config], stdout=f, stderr=f)
+    server = DockerRegistry(work)
     try:
-        port = None
-        while not port:
-            time.sleep(0.05)
-            if server.poll() is not None:
-                raise Wrong('docker-registry does not run')
-            with open(log) as f:
-                port = re.search(r'listening on 127\.0\.0\.1:(\d+)', f.read())
-        address = f'localhost:{port.group(1)}'
-        run(nacre, 'copy', '-q', '--tls-verify=false', 'docker-archive:' + image.archive, f'docker://{address}/noise:1')
-        yield address
+        run(nacre, 'copy', '-q', '--tls-verify=false', 'docker-archive:' + image.archive, f'docker://{server.address}/noise:1')
+        yield server.address
     finally:
-        server.kill()
-        server.wait()
+        server.stop()
 
 
 def make_layered(work):

@@ -97,24 +97,16 @@ static void stage_node(struct fixture *fixture, bool layer)
 		put(fixture, STAGE "/graph/" A "/diffid", "sha256:" A);
 }
 
-static void a_layer_without_its_tree_is_undone(void **state)
+static void a_layer_without_its_tree_is_undone_a_bare_node_needs_none(void **state)
 {
 	struct fixture *fixture = *state;
 	char id[NC_HEX_ID];
-	leave_stage(fixture, STAGE "/commit", "node " A "\n", id);
-	stage_node(fixture, true);
-	assert_swept(fixture, id);
-	assert_false(there(fixture, "graph/" A));
-}
-
-static void a_node_without_a_layer_needs_no_tree(void **state)
-{
-	struct fixture *fixture = *state;
-	char id[NC_HEX_ID];
-	leave_stage(fixture, STAGE "/commit", "node " A "\n", id);
-	stage_node(fixture, false);
-	assert_swept(fixture, id);
-	assert_true(there(fixture, "graph/" A));
+	for (int layer = 1; layer >= 0; layer--) {
+		leave_stage(fixture, STAGE "/commit", "node " A "\n", id);
+		stage_node(fixture, layer);
+		assert_swept(fixture, id);
+		assert_int_equal(there(fixture, "graph/" A), !layer);
+	}
 }
 
 /* What only a commit moves is in its place, so there was a mark, and the rest follows; what is there and staged as well was not. */
@@ -184,8 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(damaged_plans_are_undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(commits_that_lack_something_are_undone, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_layer_without_its_tree_is_undone, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_node_without_a_layer_needs_no_tree, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_layer_without_its_tree_is_undone_a_bare_node_needs_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_blob_that_was_moved_tells_of_the_mark, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_ahead_of_its_node_tells_of_the_mark, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_name_holds_nobody_up, set_up, tear_down),
