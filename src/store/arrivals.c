@@ -125,11 +125,14 @@ static int send_off(struct nc_arrivals *arrivals, struct arrival *self, struct n
 	struct nc_incoming *layer = &self->layer;
 	self->lower = find_arrival(arrivals, layer->parent);
 	int code = nc_incoming_prepare(layer, err);
-	if (code == 0 && !nc_crew_give(&arrivals->crew, &self->job))
-		code = nc_fail(err, NACRE_E_NOMEM, 0, "there can be no more threads");
 	if (code < 0) {
 		nc_incoming_undo(layer);
 		return nc_wrap(err, code, "layer %.12s", layer->id);
+	}
+	/* without a single thread, all before it have arrived */
+	if (!nc_crew_give(&arrivals->crew, &self->job)) {
+		self->job.code = carry_arrival(&self->job, &self->job.failure);
+		self->job.state = NC_JOB_OVER;
 	}
 	nc_ingest_expects(layer->ingest, layer->id, layer->parent, true);
 	*arrivals->last = self;

@@ -8,6 +8,15 @@
 #include <stdatomic.h>
 #include <time.h>
 
+static bool no_threads;
+int __real_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
+{
+	return no_threads ? EAGAIN : __real_pthread_create(ret, attributes, fn, arg);
+}
+
 static bool alone(void)
 {
 	return nc_processors() < 2 || geteuid() != 0;
@@ -249,6 +258,30 @@ static void given_up_half_way(void **state)
 	assert_empty(fixture);
 }
 
+static void where_there_can_be_no_thread_they_come_one_by_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stack stack;
+	size_t number;
+	if (alone())
+		skip();
+	make_stack(&stack, fixture);
+	no_threads = true;
+	for (unsigned i = 0; i < 3; i++) {
+		while (nc_ingest_settle(stack.ingest, false, &number, &err) > 0)
+			;
+		assert_int_equal(send(&stack, i, NULL, NULL), 1);
+	}
+	while (nc_ingest_settle(stack.ingest, true, &number, &err) > 0)
+		;
+	no_threads = false;
+	assert_int_equal(number, 2);
+	assert_done(nc_ingest_commit(stack.ingest, &err));
+	assert_content(fixture, stack.ids[2], "a/one", "1");
+	assert_content(fixture, stack.ids[2], "a/two", "2");
+	let_go(&stack);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -257,6 +290,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_lower_fails, set_up_erofs, tear_down),
 		cmocka_unit_test_setup_teardown(the_upper_fails, set_up_erofs, tear_down),
 		cmocka_unit_test_setup_teardown(given_up_half_way, set_up_erofs, tear_down),
+		cmocka_unit_test_setup_teardown(where_there_can_be_no_thread_they_come_one_by_one, set_up_erofs, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
