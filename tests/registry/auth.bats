@@ -42,6 +42,25 @@ login() { printf '%s\n' "$1" | nacre login -u me --password-stdin "${@:2}"; }
 	nacre cat "$locked/app:1:/etc/motd"
 }
 
+@test "who wants a certificate from the client gets the one that certs.d has for it" {
+	local known
+	export REGISTRY_AUTH_FILE=$work/auth.json HOME=$work/home
+	openssl req -newkey rsa:2048 -nodes -subj /CN=client -keyout client.key -out client.csr 2>/dev/null
+	openssl x509 -req -in client.csr -days 2 -CA "$files/ca/ca.crt" -CAkey "$files/ca.key" -CAcreateserial -out client.cert 2>/dev/null
+	export REGISTRY_HTTP_TLS_CERTIFICATE=$files/cert.pem REGISTRY_HTTP_TLS_KEY=$files/key.pem
+	export REGISTRY_HTTP_TLS_CLIENTCAS="[$files/ca/ca.crt]"
+	start_registry mutual
+	unset REGISTRY_HTTP_TLS_CERTIFICATE REGISTRY_HTTP_TLS_KEY REGISTRY_HTTP_TLS_CLIENTCAS
+	known=$HOME/.config/containers/certs.d/$registry
+	mkdir -p "$known"
+	cp "$files/ca/ca.crt" "$known"
+	nacre load -q -i "$files/app.tar"
+	fails 69 nacre push -q app:1 "$registry/app:1"
+	cp client.cert client.key "$known"
+	nacre push -q app:1 "$registry/app:1"
+	nacre pull -q "$registry/app:1"
+}
+
 @test "login proves credentials and keeps them, 0600, beside what is there; logout forgets them" {
 	export REGISTRY_AUTH_FILE=$work/auth.json
 	echo '{"auths": {"other.example": {"auth": "YTox"}}, "more": 1}' >auth.json

@@ -39,6 +39,33 @@ nobody_else_knows() { run ! grep -v 'authorization=-\|listening' "$files/foreign
 	nobody_else_knows
 }
 
+@test "what is waited for is told, as long as the registry asks for" {
+	echo "429 1 /blobs/" >"$files/faults"
+	run --separate-stderr nacre pull --tls-verify=false "$faulty/app:1"
+	[ "$status" = 0 ]
+	says "429"
+	says "; trying again in 1."
+}
+
+@test "who is slow but steady is waited for, longer than one who is silent" {
+	: >"$files/proxy/log"
+	with trickle 1 /blobs/
+	seen trickle
+	[ "$(grep "^GET /v2/app/blobs/" "$files/proxy/log" | sort | uniq -d | grep -c .)" = 0 ]
+	[ "$(nacre cat "$faulty/app:1:/etc/new")" = new ]
+}
+
+@test "a proxy that the environment names is used, but not for hosts that are excepted" {
+	: >"$files/faults"
+	: >"$files/proxy/log"
+	http_proxy=http://$faulty pull "$registry/app:1"
+	grep -q "^GET http://$registry/v2/app/blobs/" "$files/proxy/log"
+	: >"$files/proxy/log"
+	export NACRE_ROOT=$work/other
+	http_proxy=http://$faulty no_proxy=localhost pull "$registry/app:1"
+	[ ! -s "$files/proxy/log" ]
+}
+
 @test "passing faults of manifests are overcome" {
 	local fault
 	for fault in delay 429 500 503 drop; do

@@ -302,6 +302,14 @@ class ProxyHandler(Handler):
         time.sleep(0.5)
         self.reply(status, headers, content, len(content))
 
+    def after_trickle(self, status, headers, content):
+        step = len(content) // 12 + 1
+        self.reply(status, headers, content[:step], len(content))
+        for at in range(step, len(content), step):
+            time.sleep(0.5)
+            self.wfile.write(content[at:at + step])
+            self.wfile.flush()
+
     def after_corrupt(self, status, headers, content):
         middle = len(content) // 2
         content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:] if content else content
