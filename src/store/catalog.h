@@ -77,6 +77,8 @@ int nc_catalog_drop_name(struct nc_catalog *catalog, const char *full, struct na
 int nc_catalog_commit(struct nc_catalog *catalog, struct nacre_error *err);
 /* Make what was committed durable, which commit does not: after a power cut the catalog may know less, never more. */
 int nc_catalog_sync(struct nc_catalog *catalog, struct nacre_error *err);
+/* The same of the log, before a sync of the whole file system: io/writeback.h. */
+void nc_catalog_send(struct nc_catalog *catalog);
 /* damaged: the file goes too. */
 void nc_catalog_abort(struct nc_catalog *catalog, bool damaged);
 /* Look whether the file is still the one that is open, and open or build it anew when not. */

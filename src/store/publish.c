@@ -141,5 +141,8 @@ int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_
 	close_sides(&from);
 	if (code < 0)
 		return code;
-	return nc_plan_is_light(plan) ? nc_catalog_sync(store->catalog, err) : nc_store_sync_all(store, sync, err);
+	if (nc_plan_is_light(plan))
+		return nc_catalog_sync(store->catalog, err);
+	nc_catalog_send(store->catalog);
+	return nc_store_sync_all(store, sync, err);
 }

@@ -403,6 +403,15 @@ class Strikes:
 
 # --- power cuts ------------------------------------------------------------------------------------------------------
 
+def dear_flushes(kinds):
+    """Flushes with something to flush: ext4 sends an empty one after a commit that was quick."""
+    count, written = 0, False
+    for kind in kinds:
+        count += kind == 'flush' and written
+        written = kind == 'write' or written and kind != 'flush'
+    return count
+
+
 class Power:
     SIZE = {'ext4': 96, 'xfs': 320, 'btrfs': 256}  # MiB
 
@@ -434,7 +443,8 @@ class Power:
         base = self.path('base.img')
         with open(base, 'wb') as f:
             f.truncate(self.SIZE[self.fs] << 20)
-        run('mkfs.' + self.fs, *(['-q', '-F'] if self.fs == 'ext4' else ['-q', '-f']), base)
+        options = ['-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0'] if self.fs == 'ext4' else ['-f']
+        run('mkfs.' + self.fs, '-q', *options, base)
         with self.mounted(base):
             prepare(self.store, self.images, scenario, self.options.driver, self.mount_point)
         return base
@@ -461,8 +471,7 @@ class Power:
             disk.wait(LIMIT)
         lines = [line.split('\t') for line in run(os.path.join(self.options.tools, 'disklog'), 'list', self.log).stdout.decode().splitlines()]
         marks = {text: int(index) for index, kind, _, text in lines if kind == 'mark'}
-        flushes = sum(1 for index, kind, _, _ in lines if kind == 'flush' and marks['start'] < int(index) < marks['done'])
-        return marks, flushes
+        return marks, dear_flushes(kind for index, kind, _, _ in lines if marks['start'] < int(index) < marks['done'])
 
     def scenario_points(self, scenario, modes):
         base = self.make_base(scenario)
@@ -490,7 +499,7 @@ def count_flushes(rig, images):
                             {'other:1': images['other'].id, f'{name}:1': image.id})
         base = rig.make_base(scenario)
         least = rig.record(base, scenario)[1]
-        for _ in range(11):
+        for _ in range(4):
             if least <= most:
                 break
             least = min(least, rig.record(base, scenario)[1])
