@@ -132,12 +132,9 @@ static int note(struct nc_ingest *ingest, const char *id, enum nc_held_state sta
 
 static int look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)
 {
-	*ret = NC_HELD_MISSING;
-	if (!nc_node_exists(ingest->store, id))
-		return 0;
 	int sound = nc_ingest_sound(ingest, id, err);
-	*ret = sound ? NC_HELD_THERE : NC_HELD_DAMAGED;
-	return sound < 0 ? sound : 0;
+	*ret = sound == NACRE_E_NOTFOUND ? NC_HELD_MISSING : sound ? NC_HELD_THERE : NC_HELD_DAMAGED;
+	return sound < 0 && sound != NACRE_E_NOTFOUND ? sound : 0;
 }
 
 static int share_and_look(struct nc_ingest *ingest, const char *id, enum nc_held_state *ret, struct nacre_error *err)

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/fd.h"
+
 struct scratch {
 	char path[64];
 	int fd;
@@ -57,6 +59,20 @@ static inline bool is_there(int dirfd, const char *name)
 {
 	struct stat st;
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static inline int count_one(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+static inline int count_entries(int fd)
+{
+	struct nacre_error err;
+	int count = 0;
+	assert_done(nc_dir_each(fd, count_one, &count, &err));
+	return count;
 }
 
 #endif

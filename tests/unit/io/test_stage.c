@@ -11,20 +11,6 @@
 #define DEAD "0123456789abcdef0123456789abcdef"
 #define DEAD2 "00000000000000000000000000000000"
 
-static int count_name(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
-{
-	++*(int *)ctx;
-	return 0;
-}
-
-static int entries(int fd)
-{
-	struct nacre_error err;
-	int count = 0;
-	assert_done(nc_dir_each(fd, count_name, &count, &err));
-	return count;
-}
-
 static void life(void **state)
 {
 	struct scratch *scratch = *state;
@@ -46,7 +32,7 @@ static void life(void **state)
 	assert_true(is_there(stage->dir, "layer/file"));
 	assert_int_equal(renameat(stage->dir, "done", scratch->fd, "done"), 0);
 	nc_stage_free(stage);
-	assert_int_equal(entries(scratch->fd), 1);
+	assert_int_equal(count_entries(scratch->fd), 1);
 	assert_true(is_there(scratch->fd, "done"));
 	nc_stage_free(NULL);
 	assert_int_equal(nc_stage_new(-1, &stage, &err), NACRE_E_IO);
@@ -68,7 +54,7 @@ static void sweeps_the_dead(void **state)
 	put_file(scratch->fd, DEAD "/tree/file", "");
 	put_dir(scratch->fd, DEAD2);
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 2);
-	assert_int_equal(entries(scratch->fd), 0);
+	assert_int_equal(count_entries(scratch->fd), 0);
 	if (fork() == 0) {
 		struct nc_stage *stage;
 		if (nc_stage_new(scratch->fd, &stage, NULL) == 0)
@@ -77,9 +63,9 @@ static void sweeps_the_dead(void **state)
 	}
 	int status;
 	wait(&status);
-	assert_int_equal(entries(scratch->fd), 1);
+	assert_int_equal(count_entries(scratch->fd), 1);
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 1);
-	assert_int_equal(entries(scratch->fd), 0);
+	assert_int_equal(count_entries(scratch->fd), 0);
 }
 
 static void leaves_everything_else(void **state)
@@ -96,7 +82,7 @@ static void leaves_everything_else(void **state)
 	put_dir(names, "other");
 	put_file(names, "file", "");
 	assert_int_equal(nc_stage_sweep(names, &err), 0);
-	assert_int_equal(entries(names), 5);
+	assert_int_equal(count_entries(names), 5);
 	/* a link with the name of a stage is not followed, and is a failure */
 	put_link(names, DEAD, "../outside");
 	assert_true(nc_stage_sweep(names, &err) < 0);
@@ -122,7 +108,7 @@ static void goes_on_after_a_failure(void **state)
 	put_dir(scratch->fd, "ffffffffffffffffffffffffffffffff");
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), NACRE_E_IO);
 	assert_string_equal(err.msg, "sweep stage '" DEAD "': open directory '" DEAD "': Not a directory");
-	assert_int_equal(entries(scratch->fd), 1);
+	assert_int_equal(count_entries(scratch->fd), 1);
 	assert_int_equal(nc_stage_sweep(scratch->fd, NULL), NACRE_E_IO);
 }
 
@@ -171,7 +157,7 @@ static void heirs(void **state)
 	assert_true(is_there(scratch->fd, DEAD2 "/broken"));
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 2);
 	nc_stage_free(stage);
-	assert_int_equal(entries(scratch->fd), 0);
+	assert_int_equal(count_entries(scratch->fd), 0);
 }
 
 static int make_stages(int parent, int rounds)
@@ -239,7 +225,7 @@ static void many_processes(void **state)
 	}
 	assert_int_equal(bad, 0);
 	assert_true(nc_stage_sweep(scratch->fd, &err) >= 0);
-	assert_int_equal(entries(scratch->fd), 0);
+	assert_int_equal(count_entries(scratch->fd), 0);
 }
 
 int main(void)

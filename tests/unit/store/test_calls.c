@@ -1,0 +1,220 @@
+/* Each call of a commit fails once: before its mark the store is as it was, behind it as it is after, whoever asked is told why,
+ * and nothing is left over. Only calls of the thread at hand fail. */
+#include "fixture.h"
+#include "../calls.h"
+
+#include <dirent.h>
+
+static _Thread_local long countdown;	/* the call that brings it to 0 fails; 0: none does */
+static int failed;			/* with this errno */
+static bool marked;			/* a plan became a commit */
+
+static int fate(enum call call, const char *name)
+{
+	static const int errors[] = { [CALL_OPEN] = EMFILE, [CALL_LOOK] = EIO, [CALL_MKDIR] = ENOSPC, [CALL_RENAME] = EIO,
+				      [CALL_UNLINK] = EIO, [CALL_READLINK] = EIO, [CALL_WRITE] = ENOSPC, [CALL_SYNC] = EIO,
+				      [CALL_LOCK] = ENOLCK, [CALL_RANDOM] = EIO };
+	if (countdown > 0 && --countdown == 0)
+		return failed = errors[call];
+	marked |= call == CALL_RENAME && strcmp(name, NC_PLAN_COMMIT) == 0;
+	return 0;
+}
+
+/* --- what is committed ------------------------------------------------------------------------------------------ */
+
+static const char *const old_layers[] = { "base", "old", NULL };
+
+/* Blobs, nodes and names. */
+static int load(struct nacre_store *store)
+{
+	char id[NC_HEX_ID];
+	return try_image_with(store, (const char *const[]){ "base", "new", NULL }, "x",
+			      (const char *const[]){ "new:1", "new:2", NULL }, true, id);
+}
+
+/* Documents and a name of an image that is there. */
+static int complete(struct nacre_store *store)
+{
+	char id[NC_HEX_ID];
+	return try_image_with(store, old_layers, "x", (const char *const[]){ "new:1", NULL }, true, id);
+}
+
+/* What an index names beside images. */
+static int keep(struct nacre_store *store)
+{
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	char id[NC_HEX_ID];
+	int code = nc_store_resolve(store, "old", id, NULL, &err);
+	if (code == 0)
+		code = nc_ingest_begin(store, &ingest, &err);
+	if (code == 0)
+		code = try_whole(ingest, id, "index", (const char *const[]){ "{}", "a statement", NULL });
+	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+static int (*const operations[])(struct nacre_store *store) = { load, complete, keep };
+
+/* --- the state of a store --------------------------------------------------------------------------------------- */
+
+static int copy_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	const int *dirs = ctx;
+	NC_AUTO_FD int from = -1, to = -1;
+	NC_AUTO_FREE char *bytes = NULL;
+	size_t len;
+	if (type != DT_DIR) {
+		assert_done(nc_file_read(dirs[0], name, 1 << 24, &bytes, &len, why));
+		return nc_file_create(dirs[1], name, bytes, len, why);
+	}
+	assert_done(nc_dir_open(dirs[0], name, &from, why));
+	assert_done(nc_dir_ensure(dirs[1], name, &to, why));
+	return nc_dir_each(from, copy_entry, (int[]){ from, to }, why);
+}
+
+static void copy(const struct fixture *fixture, const char *from, const char *to)
+{
+	NC_AUTO_FD int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	NC_AUTO_FD int source = -1, copied = -1;
+	assert_done(nc_tree_remove(dir, to, &err));
+	assert_done(nc_dir_open(dir, from, &source, &err));
+	assert_done(nc_dir_ensure(dir, to, &copied, &err));
+	assert_done(nc_dir_each(source, copy_entry, (int[]){ source, copied }, &err));
+}
+
+struct listing {
+	struct nc_buf *text;
+	int dir;
+	const char *path;
+};
+
+static int add_entry(void *ctx, const char *name, struct nacre_error *why)
+{
+	const struct listing *above = ctx;
+	NC_AUTO_FD int dir = -1;
+	NC_AUTO_FREE char *bytes = NULL;
+	char path[400], hex[NC_DIGEST_TEXT];
+	struct nc_digest digest;
+	size_t len;
+	snprintf(path, sizeof path, "%s/%s", above->path, name);
+	if (strncmp(name, "catalog.db", 10) == 0)
+		return 0;
+	assert_done(nc_buf_addf(above->text, why, "%s\n", path));
+	if (nc_dir_open(above->dir, name, &dir, NULL) == 0)
+		return nc_dir_each_sorted(dir, 1000, add_entry, &(struct listing){ above->text, dir, path }, why);
+	assert_done(nc_file_read(above->dir, name, 1 << 20, &bytes, &len, why));
+	assert_done(nc_digest_of(bytes, len, &digest, why));
+	return nc_buf_addf(above->text, why, " %s\n", nc_digest_hex(&digest, hex));
+}
+
+/* Each directory, each file with its digest, and the catalog, as text (free()). The store is closed. */
+static char *state_of(const struct fixture *fixture)
+{
+	struct nc_buf text = NC_BUF_INIT(1 << 20);
+	NC_AUTO_FD int root = open(fixture->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_done(nc_dir_each_sorted(root, 1000, add_entry, &(struct listing){ &text, root, "" }, &err));
+	char *catalog = dump_catalog(fixture);
+	assert_done(nc_buf_add_text(&text, catalog, &err));
+	free(catalog);
+	return nc_buf_give(&text);
+}
+
+/* Whoever comes next finds the store in this state. Closed before and after. */
+static void assert_state(const struct fixture *fixture, const char *expected)
+{
+	nacre_store_close(open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL));
+	char *now = state_of(fixture);
+	assert_string_equal(now, expected);
+	free(now);
+}
+
+struct states {
+	char *before, *after;
+};
+
+/* The store, closed, as it is before the operation; a copy of it is "before". */
+static struct states prepare(struct fixture *fixture, int (*operation)(struct nacre_store *store))
+{
+	struct states states;
+	char id[NC_HEX_ID];
+	nacre_store_close(NC_GIVE(fixture->store));
+	NC_AUTO_FD int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_done(nc_tree_remove(dir, "store", &err));
+	struct nacre_store *store = open_with(fixture->root, 0, TEST_DRIVER);
+	make_image(store, (const char *const[]){ "base", "kept", NULL }, "kept", id);
+	assert_done(try_image(store, old_layers, "x", (const char *const[]){ "old", NULL }, id));
+	nacre_store_close(store);
+	states.before = state_of(fixture);
+	copy(fixture, "store", "before");
+	store = open_with(fixture->root, 0, NULL);
+	assert_done(operation(store));
+	nacre_store_close(store);
+	states.after = state_of(fixture);
+	assert_string_not_equal(states.before, states.after);
+	copy(fixture, "before", "store");
+	return states;
+}
+
+static void states_free(struct states *states)
+{
+	free(states->before);
+	free(states->after);
+}
+
+/* --- a commit --------------------------------------------------------------------------------------------------- */
+
+static void assert_told(int code)
+{
+	int expected = failed == ENOSPC ? NACRE_E_NOSPACE : NACRE_E_IO;
+	if (code != expected || err.code != code || !strstr(err.msg, strerror(failed)))
+		fail_msg("%d, '%s', for '%s'", code, err.msg, strerror(failed));
+}
+
+/* Behind the mark the stage is an heir's: the handle that failed writes no more, unless all was done and only what came then
+ * failed. */
+static void assert_broken(const struct fixture *fixture, struct nacre_store *store)
+{
+	if (entries(fixture, "graph/_tmp") == 0)
+		return;
+	assert_int_equal(nacre_tag(store, "old", "another", &err), NACRE_E_IO);
+	assert_string_equal(err.msg, "an earlier commit failed half way: open the store again");
+}
+
+static bool fail_at(struct fixture *fixture, int (*operation)(struct nacre_store *store), const struct states *states, long at)
+{
+	struct nacre_store *store = open_with(fixture->root, 0, NULL);
+	marked = false;
+	countdown = at;
+	int code = operation(store);
+	bool through = countdown > 0;
+	countdown = 0;
+	if (code < 0)
+		assert_told(code);
+	if (code < 0 && marked)
+		assert_broken(fixture, store);
+	bool after = code >= 0 || marked;
+	nacre_store_close(store);
+	assert_state(fixture, after ? states->after : states->before);
+	if (after)
+		copy(fixture, "before", "store");
+	return through;
+}
+
+static void each_call_of_a_commit_fails(void **state)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+		struct states states = prepare(*state, operations[i]);
+		long at = 1;
+		while (!fail_at(*state, operations[i], &states, at))
+			at++;
+		assert_true(at > 100);
+		states_free(&states);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_call_of_a_commit_fails, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
