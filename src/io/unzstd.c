@@ -28,8 +28,6 @@ static int fail_zstd(size_t result, struct nacre_error *err)
 			       1 << (WINDOW_LOG_MAX - 20));
 	case ZSTD_error_memory_allocation:
 		return nc_nomem(err);
-	case ZSTD_error_prefix_unknown:
-		return nc_fail(err, NACRE_E_BADDATA, 0, "something that is not zstd where a frame should begin");
 	default:
 		return nc_fail(err, NACRE_E_BADDATA, 0, "the zstd data is damaged (%s)", ZSTD_getErrorName(result));
 	}
@@ -56,10 +54,32 @@ static int check_frame(struct unzstd *self, struct nacre_error *err)
 		       (unsigned long long)came);
 }
 
+/* libzstd would also take frames of before zstd 1.0, by decoders that nobody looks after. */
+static int check_magic(const struct unzstd *self, const void *bytes, size_t len, struct nacre_error *err)
+{
+	static const unsigned char frame[] = { 0x28, 0xb5, 0x2f, 0xfd }, skippable[] = { 0x50, 0x2a, 0x4d, 0x18 };
+	unsigned char magic[sizeof frame];
+	if (self->head_len >= sizeof magic)
+		return 0;
+	size_t more = len < sizeof magic - self->head_len ? len : sizeof magic - self->head_len;
+	size_t have = self->head_len + more;
+	memcpy(magic, self->head, self->head_len);
+	memcpy(magic + self->head_len, bytes, more);
+	if (memcmp(magic, frame, have) == 0)
+		return 0;
+	magic[0] &= 0xf0;
+	if (memcmp(magic, skippable, have) == 0)
+		return 0;
+	return nc_fail(err, NACRE_E_BADDATA, 0, "something that is not zstd where a frame should begin");
+}
+
 static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, struct nacre_error *err)
 {
 	struct unzstd *self = engine;
 	do {
+		int code = check_magic(self, in->at, in->left, err);
+		if (code < 0)
+			return code;
 		ZSTD_inBuffer from = { in->at, in->left, 0 };
 		ZSTD_outBuffer to = { out->at, out->left, 0 };
 		size_t result = ZSTD_decompressStream(self->ctx, &to, &from);
@@ -73,7 +93,7 @@ static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, 
 		if (!from.pos && !to.pos)	/* a call that does nothing speaks of the next frame */
 			break;
 		self->at_rest = result == 0;
-		int code = self->at_rest ? check_frame(self, err) : 0;
+		code = self->at_rest ? check_frame(self, err) : 0;
 		if (code < 0)
 			return code;
 	} while (in->left && out->left);

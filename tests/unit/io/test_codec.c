@@ -511,6 +511,22 @@ static void zstd_frame_shorter_than_it_says(void **state)
 	}
 }
 
+/* libzstd knows the formats of before 1.0 too, which nobody writes any more, by decoders of their own. */
+static void zstd_frames_of_old(void **state)
+{
+	struct bytes plain = make_plain(500, 10);
+	for (unsigned char version = 0x1e; version < 0x2c; version++) {
+		unsigned char old[] = { version, 0xb5, 0x2f, 0xfd, 0x00, 0x1f, 0x2a, 0x8e, 0x01, 0xd6, 0x00, 0x8a };
+		struct bytes packed = pack_zstd(plain);
+		bytes_put(&packed, old, sizeof old);
+		if (version != 0x28)
+			fails_with(nc_reader_unzstd, packed, plain, NACRE_E_BADDATA,
+				   "something that is not zstd where a frame should begin");
+		free(packed.data);
+	}
+	free(plain.data);
+}
+
 static void zstd_windows(void **state)
 {
 	struct bytes plain = { malloc(0), 0 };
@@ -676,6 +692,7 @@ int main(void)
 		cmocka_unit_test(gzip_distance_too_far),
 		cmocka_unit_test(zstd_frames),
 		cmocka_unit_test(zstd_frame_shorter_than_it_says),
+		cmocka_unit_test(zstd_frames_of_old),
 		cmocka_unit_test(zstd_windows),
 		cmocka_unit_test(xz_padding_and_memory),
 		cmocka_unit_test(writing),
