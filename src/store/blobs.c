@@ -7,14 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_size)
+int nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_size, struct nacre_error *err)
 {
 	struct stat st;
-	if (store->blobs < 0 || fstatat(store->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	if (ret_size)
+	if (store->blobs < 0)
+		return 0;
+	if (fstatat(store->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for blob %.12s", hex);
+	if (S_ISREG(st.st_mode) && ret_size)
 		*ret_size = (uint64_t)st.st_size;
-	return true;
+	return S_ISREG(st.st_mode);
 }
 
 static int open_kept(struct nacre_store *store, const char *hex, struct nc_reader **ret, uint64_t *ret_size,
@@ -66,9 +68,8 @@ int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, str
 int nc_store_has_blob(struct nacre_store *store, const struct nc_digest *digest, struct nacre_error *err)
 {
 	char hex[NC_DIGEST_TEXT], id[NC_HEX_ID];
-	if (digest->alg == NC_SHA256 && nc_blob_exists(store, nc_digest_hex(digest, hex), NULL))
-		return 1;
-	return find_layer(store, digest, id, err);
+	int there = digest->alg == NC_SHA256 ? nc_blob_exists(store, nc_digest_hex(digest, hex), NULL, err) : 0;
+	return there != 0 ? there : find_layer(store, digest, id, err);
 }
 
 int nc_store_manifest(struct nacre_store *store, const char *image, const struct nc_digest *digest, char **ret,
@@ -117,8 +118,9 @@ static int prune(struct nacre_store *store, int locks, const struct nc_digest *b
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
 	char text[NC_DIGEST_TEXT], hex[NC_DIGEST_TEXT];
 	nc_digest_hex(blob, hex);
-	if (blob->alg != NC_SHA256 || !nc_blob_exists(store, hex, NULL))
-		return 0;
+	int there = blob->alg == NC_SHA256 ? nc_blob_exists(store, hex, NULL, err) : 0;
+	if (there <= 0)
+		return there;
 	/* whoever brings an image that names it holds it shared until the catalog knows */
 	int code = nc_lock_blob(locks, hex, NC_LOCK_EXCLUSIVE, false, err);
 	if (code < 0)

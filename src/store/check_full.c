@@ -253,10 +253,10 @@ static int look_at_blob(struct nc_check *check, const char *hex, bool report, st
 {
 	struct nacre_error why = { 0 };
 	char path[NC_HEX_ID + 16];
-	if (!nc_blob_exists(check->store, hex, NULL))
+	if (nc_blob_exists(check->store, hex, NULL, NULL) == 0)
 		return 0;
 	int code = read_blob(check, hex, &why);
-	if (code == 0 || !nc_blob_exists(check->store, hex, NULL))
+	if (code == 0 || nc_blob_exists(check->store, hex, NULL, NULL) == 0)
 		return 0;
 	if (is_ours(code))
 		return nc_fail(err, code, why.sys, "%s", why.msg);

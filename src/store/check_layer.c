@@ -59,7 +59,7 @@ static int look_at_image(void *ctx, const char *key, size_t len, void *value)
 	for (size_t i = 0; i < image->layer_count; i++) {
 		const struct nacre_layer_info *layer = &image->layers[i];
 		if (strcmp(layer->chain_id, search->id) == 0 && strncmp(layer->blob, "sha256:", 7) == 0 &&
-		    nc_blob_exists(search->check->store, layer->blob + 7, NULL))
+		    nc_blob_exists(search->check->store, layer->blob + 7, NULL, NULL) > 0)
 			memcpy(search->hex, layer->blob + 7, NC_HEX_ID);
 	}
 	nacre_image_free(image);

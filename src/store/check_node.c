@@ -225,7 +225,9 @@ static int look_at_listed(struct look *look, const struct nc_blob_ref *blob, con
 	struct nc_check *check = look->check;
 	char hex[NC_DIGEST_TEXT], path[NC_DIGEST_TEXT + 16];
 	uint64_t size;
-	bool there = nc_blob_exists(check->store, nc_digest_hex(&blob->digest, hex), &size);
+	int there = nc_blob_exists(check->store, nc_digest_hex(&blob->digest, hex), &size, err);
+	if (there < 0)
+		return there;
 	if (there && (size == blob->size || check->options->flags & NACRE_CHECK_FULL))
 		return 0;
 	look->flaws++;

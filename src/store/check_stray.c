@@ -77,8 +77,9 @@ static int visit_new(void *ctx, const char *id, unsigned char type, struct nacre
 
 static int is_stray(struct nc_check *check, const char *hex, struct nacre_error *err)
 {
-	if (nc_map_get(check->blobs, hex, NC_HEX_ID - 1) || !nc_blob_exists(check->store, hex, NULL))
-		return 0;
+	int there = nc_map_get(check->blobs, hex, NC_HEX_ID - 1) ? 0 : nc_blob_exists(check->store, hex, NULL, err);
+	if (there <= 0)
+		return there;
 	int code = check->store->graph < 0 ? 0 : nc_dir_each(check->store->graph, visit_new, check, err);
 	return code < 0 ? code : !nc_map_get(check->blobs, hex, NC_HEX_ID - 1);
 }

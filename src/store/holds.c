@@ -240,9 +240,9 @@ int nc_holds_visit(struct nacre_store *store, int (*fn)(void *ctx, const struct 
 {
 	NC_AUTO_FD int home = -1;
 	NC_AUTO_FD int locks = -1;
-	int code = open_home(store, &home, NULL);
+	int code = open_home(store, &home, err);
 	if (code < 0)
-		return code == NACRE_E_NOTFOUND ? 0 : open_home(store, &home, err);
+		return code == NACRE_E_NOTFOUND ? 0 : code;
 	/* to ask for locks, reading is enough; without the file there is none */
 	locks = openat(store->root, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct nc_holds_visit all = { .home = home, .locks = locks, .fn = fn, .ctx = ctx };

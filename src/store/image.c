@@ -163,7 +163,12 @@ static int read_blobs(struct nacre_store *store, struct image *image, struct nac
 		char hex[NC_DIGEST_TEXT];
 		struct nacre_layer_info *layer = &image->layers[i];
 		const struct nc_digest *blob = &manifest->items[i].digest;
-		if (blob->alg == NC_SHA256 && nc_blob_exists(store, nc_digest_hex(blob, hex), &layer->blob_size))
+		int there = blob->alg == NC_SHA256
+				    ? nc_blob_exists(store, nc_digest_hex(blob, hex), &layer->blob_size, err)
+				    : 0;
+		if (there < 0)
+			return there;
+		if (there)
 			nc_digest_text(blob, layer->blob);
 	}
 	return 0;

@@ -172,8 +172,9 @@ static int open_blob(struct nc_incoming *layer, struct nacre_error *err)
 	if (blob) {
 		nc_digest_hex(blob, hex);
 		int code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
-		if (code < 0 || nc_blob_exists(ingest->store, hex, NULL))
-			return code;
+		int there = code == 0 ? nc_blob_exists(ingest->store, hex, NULL, err) : code;
+		if (there != 0)
+			return there < 0 ? there : 0;
 	}
 	int code = layer->in->partial ? nc_ingest_side(ingest, "blobs", &ingest->blobs, err)
 				      : nc_ingest_blob_file(ingest, layer->id, &layer->kept, err);

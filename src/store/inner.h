@@ -195,7 +195,8 @@ int nc_names_tidy(struct nacre_store *store, int locks, struct nacre_error *err)
 
 /* --- blobs (blobs.c) -------------------------------------------------------------------------------------------- */
 
-bool nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_size);
+/* 1 (ret_size is set, where it is not NULL), 0, or NACRE_E_IO where that cannot be told. */
+int nc_blob_exists(struct nacre_store *store, const char *hex, uint64_t *ret_size, struct nacre_error *err);
 /* Remove those kept blobs that no image names any more and nobody relies on. */
 int nc_blobs_prune(struct nacre_store *store, int locks, const struct nc_digest *blobs, size_t count,
 		   struct nacre_error *err);

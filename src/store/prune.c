@@ -428,9 +428,10 @@ static int remove_blob(struct work *work, const struct nc_step *step, struct nac
 	int code = nc_digest_from_hex_id(step->hex, &digest, err);
 	if (code == 0)
 		code = nc_blobs_prune(work->store, work->locks, &digest, 1, err);
-	if (code == 0 && !nc_blob_exists(work->store, step->hex, NULL))
+	int there = code == 0 ? nc_blob_exists(work->store, step->hex, NULL, err) : code;
+	if (there == 0)
 		tell_blob(work, step);
-	return code;
+	return there < 0 ? there : 0;
 }
 
 static int remove_partial(struct work *work, const struct nc_step *step, struct nacre_error *err)

@@ -49,7 +49,8 @@ static int is_ahead(struct nacre_store *store, const char *full, struct nacre_er
 	int code = nc_name_read(store, full, &target, err);
 	if (code < 0)
 		return nc_is_unread(code) ? code : 0;
-	return !nc_node_exists(store, target.id);
+	int there = nc_file_exists(store->graph, target.id, err);
+	return there < 0 ? there : !there;
 }
 
 /* Whether it stands in its place and not in the stage, where only a commit may have put it. */
@@ -61,9 +62,9 @@ static int was_moved(struct nacre_store *store, int dir, const struct nc_step *s
 	if (step->kind == NC_STEP_NAME)
 		there = is_ahead(store, step->name, err);
 	else if (step->kind == NC_STEP_NODE)
-		there = nc_node_exists(store, step->id);
+		there = nc_file_exists(store->graph, step->id, err);
 	else if (step->kind == NC_STEP_BLOB)
-		there = nc_blob_exists(store, step->hex, NULL);
+		there = nc_blob_exists(store, step->hex, NULL, err);
 	if (there <= 0)
 		return there;
 	int staged = step->kind == NC_STEP_NAME ? is_staged(dir, "names", file, err) :

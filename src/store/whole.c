@@ -88,7 +88,9 @@ int nc_ingest_has_blob(struct nc_ingest *ingest, const struct nc_digest *digest,
 	nc_digest_hex(digest, hex);
 	/* what is there cannot be removed from now on */
 	int code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
-	return code < 0 ? code : is_staged(ingest, hex) || nc_blob_exists(ingest->store, hex, NULL);
+	if (code < 0 || is_staged(ingest, hex))
+		return code < 0 ? code : 1;
+	return nc_blob_exists(ingest->store, hex, NULL, err);
 }
 
 static int write_blob(struct nc_ingest *ingest, const char *hex, struct nc_reader *reader, struct nacre_error *err)

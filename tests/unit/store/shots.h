@@ -34,6 +34,13 @@ static inline bool is_sync(uint64_t call)
 	return call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs;
 }
 
+/* Calls by which something is looked up, and locks. */
+static inline bool is_look(uint64_t call, const uint64_t *args)
+{
+	return (call == SYS_openat && !(args[2] & O_CREAT)) || call == SYS_openat2 || call == SYS_newfstatat ||
+	       call == SYS_getdents64 || (call == SYS_fcntl && (args[1] == F_OFD_SETLK || args[1] == F_OFD_SETLKW));
+}
+
 /* Lets go of a child that does nothing more than leave (unit.h). */
 static inline bool let_leave(pid_t child, const struct __ptrace_syscall_info *info)
 {
@@ -46,12 +53,13 @@ struct shot {
 	int error;			/* 0: the process is killed before it; else it fails so */
 	bool from_then_on;
 	bool power;			/* test_crash.c: what a power cut may take is gone as well */
+	bool looks;			/* calls that change nothing count as well */
 	long step;			/* from one shot to the next; 0: 1 */
 };
 
 static inline bool counts(const struct shot *shot, uint64_t call, const uint64_t *args)
 {
-	return is_change(call, args) || (shot->error && is_sync(call));
+	return is_change(call, args) || (shot->error && is_sync(call)) || (shot->looks && is_look(call, args));
 }
 
 enum outcome { THROUGH, KILLED, DONE_ALL_THE_SAME, FAILED };

@@ -271,12 +271,17 @@ static void fill(struct fixture *fixture)
 	assert_done(nc_ingest_commit(ingest, &err));
 }
 
+static void remove_dir(const struct fixture *fixture, const char *name)
+{
+	int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
+	assert_done(nc_tree_remove(dir, name, &err));
+	close(dir);
+}
+
 static void empty_store(struct fixture *fixture)
 {
 	nacre_store_close(NC_GIVE(fixture->store));
-	int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY);
-	assert_done(nc_tree_remove(dir, "store", &err));
-	close(dir);
+	remove_dir(fixture, "store");
 	fixture->store = open_with(fixture->root, NACRE_OPEN_NOSYNC, TEST_DRIVER);
 }
 
@@ -385,6 +390,47 @@ static void at_every_change(struct fixture *fixture, void (*fn)(void *ctx), stru
 static void (*const operations[])(void *ctx) = { do_load, do_load_blobs, do_complete, do_register, do_tag, do_untag,
 							do_remove, do_rebuild, do_digest, do_hold, do_keep, do_keep_more };
 
+/* The store as one left it who died at a change, again and again: each call of those who clean up fails once. */
+static void clean_up_failing(struct fixture *fixture, struct shot shot, const char *before, const char *after)
+{
+	char command[200];
+	snprintf(command, sizeof command, "cd %s && rm -rf store && cp -a left store", fixture->dir);
+	for (enum outcome outcome = FAILED; outcome != THROUGH; shot.at += shot.step) {
+		assert_int_equal(system(command), 0);
+		outcome = run(shot, do_open, fixture);
+		fixture->store = open_quiet(fixture);
+		char *now = state_of(fixture);
+		if (strcmp(now, after) != 0)
+			assert_string_equal(now, before);
+		free(now);
+		nacre_store_close(NC_GIVE(fixture->store));
+	}
+}
+
+static void recovery_fails(struct fixture *fixture, void (*fn)(void *ctx), struct shot shot, long stride)
+{
+	nacre_store_close(NC_GIVE(fixture->store));
+	fixture->store = open_quiet(fixture);
+	fixture->syncs = true;
+	fill(fixture);
+	char *before = state_of(fixture), *after = find_after(fixture, fn, before), left[100];
+	snprintf(left, sizeof left, "%s/left", fixture->dir);
+	for (struct shot death = { .at = stride };; death.at += stride) {
+		nacre_store_close(NC_GIVE(fixture->store));
+		if (run(death, fn, fixture) != KILLED)
+			break;
+		cut_power(fixture, death.at % 2);
+		assert_int_equal(rename(fixture->root, left), 0);
+		shot.at = 1 + death.at % shot.step;
+		clean_up_failing(fixture, shot, before, after);
+		begin_anew(fixture, before);
+		remove_dir(fixture, "left");
+	}
+	fixture->store = open_quiet(fixture);
+	free(before);
+	free(after);
+}
+
 static void loading(void **state)
 {
 	at_every_change(*state, do_load, (struct shot){ 0 });
@@ -471,6 +517,24 @@ static void no_room_from_then_on(void **state)
 	each_operation(*state, (struct shot){ .error = ENOSPC, .from_then_on = true, .step = 5 });
 }
 
+static void a_look_fails(void **state)
+{
+	static void (*const writers[])(void *ctx) = { do_load, do_load_blobs, do_complete, do_tag, do_remove };
+	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+		at_every_change(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 7 });
+		empty_store(*state);
+	}
+}
+
+static void the_clean_up_fails(void **state)
+{
+	static void (*const writers[])(void *ctx) = { do_load_blobs, do_complete, do_tag, do_untag, do_remove };
+	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+		recovery_fails(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 13 }, i ? 11 : 29);
+		empty_store(*state);
+	}
+}
+
 /* "failing": the calls that fail, else the kills. */
 int main(int argc, char **argv)
 {
@@ -491,6 +555,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest failing[] = {
 		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_room_from_then_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_look_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_clean_up_fails, set_up, tear_down),
 	};
 	return argc > 1 && strcmp(argv[1], "failing") == 0 ? cmocka_run_group_tests(failing, NULL, NULL)
 							   : cmocka_run_group_tests(kills, NULL, NULL);
