@@ -46,10 +46,10 @@ static inline void reopen(struct fixture *fixture)
 	fixture->store = open_with(fixture->root, 0, NULL);
 }
 
-static inline int set_up(void **state)
+static inline int set_up_in(void **state, const char *parent)
 {
 	struct fixture *fixture = calloc(1, sizeof *fixture);
-	strcpy(fixture->dir, "/tmp/nacre-store-XXXXXX");
+	snprintf(fixture->dir, sizeof fixture->dir, "%s/nacre-store-XXXXXX", parent);
 	if (!mkdtemp(fixture->dir))
 		return -1;
 	snprintf(fixture->root, sizeof fixture->root, "%s/store", fixture->dir);
@@ -58,13 +58,20 @@ static inline int set_up(void **state)
 	return 0;
 }
 
+static inline int set_up(void **state)
+{
+	return set_up_in(state, "/tmp");
+}
+
 static inline int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 	nacre_store_close(fixture->store);
-	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY);
-	int code = nc_tree_remove(tmp, fixture->dir + strlen("/tmp/"), &err);
-	close(tmp);
+	char *name = strrchr(fixture->dir, '/');
+	*name++ = '\0';
+	int parent = open(fixture->dir, O_RDONLY | O_DIRECTORY);
+	int code = nc_tree_remove(parent, name, &err);
+	close(parent);
 	free(fixture);
 	return code;
 }

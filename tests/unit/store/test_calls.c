@@ -1,5 +1,6 @@
 /* Each call of a commit fails once: before its mark the store is as it was, behind it as it is after, whoever asked is told why,
- * and nothing is left over. Only calls of the thread at hand fail. */
+ * and nothing is left over. So it is with calls of those who finish or undo what one left who died. Only calls of the thread at hand
+ * fail. */
 #include "fixture.h"
 #include "../calls.h"
 
@@ -8,6 +9,8 @@
 static _Thread_local long countdown;	/* the call that brings it to 0 fails; 0: none does */
 static int failed;			/* with this errno */
 static bool marked;			/* a plan became a commit */
+static bool mortal;			/* the process ends before the next rename, once */
+static long lives;			/* renames are made from the mark on */
 
 static int fate(enum call call, const char *name)
 {
@@ -17,6 +20,8 @@ static int fate(enum call call, const char *name)
 	if (countdown > 0 && --countdown == 0)
 		return failed = errors[call];
 	marked |= call == CALL_RENAME && strcmp(name, NC_PLAN_COMMIT) == 0;
+	if (mortal && marked && call == CALL_RENAME && lives-- == 0)
+		leave(0);
 	return 0;
 }
 
@@ -211,10 +216,90 @@ static void each_call_of_a_commit_fails(void **state)
 	}
 }
 
+/* --- who comes after one who died ------------------------------------------------------------------------------- */
+
+/* Dies before this rename, where the mark is 0; what is left is "left". False: it came through. */
+static bool die_at(struct fixture *fixture, int (*operation)(struct nacre_store *store), long renames)
+{
+	int status;
+	copy(fixture, "before", "store");
+	pid_t child = fork();
+	if (child == 0) {
+		struct nacre_store *store = open_with(fixture->root, NACRE_OPEN_NOSYNC, NULL);
+		mortal = true;
+		marked = false;
+		lives = renames;
+		operation(store);
+		leave(1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	copy(fixture, "store", "left");
+	return WEXITSTATUS(status) == 0;
+}
+
+static int lose_mark(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	NC_AUTO_FD int stage = openat(*(int *)ctx, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(renameat(stage, NC_PLAN_COMMIT, stage, NC_PLAN_FILE), 0);
+	return 0;
+}
+
+/* As a power cut may: nodes and blobs that were moved tell of it. */
+static void lose_marks(const struct fixture *fixture)
+{
+	char path[300];
+	snprintf(path, sizeof path, "%s/left/graph/_tmp", fixture->dir);
+	NC_AUTO_FD int stages = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_done(nc_dir_each(stages, lose_mark, &stages, &err));
+}
+
+/* A store that cannot be swept is opened all the same: the next one sweeps it. */
+static void clean_up_failing(const struct fixture *fixture, const char *expected, long at, long step)
+{
+	for (bool through = false; !through; at += step) {
+		struct nacre_open_options options = { .size = sizeof options };
+		struct nacre_store *store = NULL;
+		copy(fixture, "left", "store");
+		countdown = at;
+		int code = nacre_store_open(fixture->root, &options, &store, &err);
+		through = countdown > 0;
+		countdown = 0;
+		if (code < 0)
+			assert_told(code);
+		nacre_store_close(store);
+		assert_state(fixture, expected);
+	}
+}
+
+static void calls_of_who_comes_next_fail(void **state)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+		struct states states = prepare(*state, operations[i]);
+		long renames = 0;
+		for (; die_at(*state, operations[i], renames); renames++) {
+			clean_up_failing(*state, renames ? states.after : states.before, 1 + renames % 3, 3);
+			if (renames < 2 || operations[i] != load)
+				continue;
+			lose_marks(*state);
+			clean_up_failing(*state, states.after, 1, 1);
+		}
+		assert_true(renames > 3);
+		states_free(&states);
+	}
+}
+
+/* In memory, where a file system of that kind is at hand: thousands of stores are made. */
+static int set_up_fast(void **state)
+{
+	return set_up_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(each_call_of_a_commit_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(each_call_of_a_commit_fails, set_up_fast, tear_down),
+		cmocka_unit_test_setup_teardown(calls_of_who_comes_next_fail, set_up_fast, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
