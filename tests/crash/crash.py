@@ -347,6 +347,25 @@ def judge_point(store, images, scenario, done, mount_point, files):
     return ('leak', f'{left} files') if left > 0 else ('clean', '')
 
 
+def subvolumes(root):
+    """Those of btrfs, not what lies in them."""
+    found = []
+    for path, dirs, _ in os.walk(root):
+        here = os.lstat(path).st_dev
+        for name in list(dirs):
+            entry = os.path.join(path, name)
+            if os.lstat(entry).st_dev != here and os.lstat(entry).st_ino == 256:
+                found.append(entry)
+                dirs.remove(name)
+    return found
+
+
+def remove_store(root):
+    for subvolume in subvolumes(root):
+        run('btrfs', 'subvolume', 'delete', subvolume)
+    shutil.rmtree(root, ignore_errors=True)
+
+
 class Strikes:
     def __init__(self, options, work, images):
         self.options, self.work, self.images = options, work, images
@@ -354,9 +373,14 @@ class Strikes:
         os.mkdir(self.mount_point)
 
     def fresh(self, base):
-        shutil.rmtree(self.store.root, ignore_errors=True)
+        remove_store(self.store.root)
         if os.path.exists(base):
             run('cp', '-a', '--reflink=auto', base, self.store.root)
+            for subvolume in subvolumes(base):
+                copy = self.store.root + subvolume.removeprefix(base)
+                shutil.rmtree(copy)
+                options = ['-r'] if b'ro=true' in run('btrfs', 'property', 'get', '-ts', subvolume, 'ro').stdout else []
+                run('btrfs', 'subvolume', 'snapshot', *options, subvolume, copy)
 
     def strike(self, mode, at, calls=None):
         done = run(os.path.join(self.options.tools, 'strike'), '-n', str(at), '-m', mode, '-p', self.store.root,
@@ -367,7 +391,7 @@ class Strikes:
 
     def scenario_points(self, scenario, modes):
         self.scenario, base = scenario, os.path.join(self.work, 'base')
-        shutil.rmtree(base, ignore_errors=True)
+        remove_store(base)
         self.store = Store(self.options.nacre, base)
         prepare(self.store, self.images, scenario, self.options.driver, self.mount_point)
         self.store = Store(self.options.nacre, os.path.join(self.work, 'store'))
