@@ -210,6 +210,112 @@ static void ids_of_ones_own(void **state)
 	assert_nothing_left(fixture);
 }
 
+#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define MADE "\"created\":\"2015-01-01T00:00:00Z\""
+
+/* A refusal with this sentence; NULL: whatever it says. */
+static void assert_refused(int code, int expected, const char *sentence)
+{
+	assert_int_equal(code, expected);
+	assert_int_equal(err.code, expected);
+	if (sentence)
+		assert_string_equal(err.msg, sentence);
+}
+
+static int describe(struct nacre_store *store, const struct nc_buf *tar, const char *parent, const char *json)
+{
+	struct nacre_register_options options = { .size = sizeof options, .id = A, .parent = parent, .json = json,
+						  .json_len = json ? strlen(json) : 0 };
+	return tar ? register_bytes(store, &options, tar->data, tar->len, NULL) : nacre_register(store, -1, &options, NULL, &err);
+}
+
+/* A description that was given is the node's; what is there stays as it is. */
+static void descriptions(void **state)
+{
+	struct fixture *fixture = *state;
+	struct nacre_store *store = fixture->store;
+	struct nacre_register_options other = { .size = sizeof other, .id = B };
+	static const char *const right = "{\"id\":\"" A "\"," MADE ",\"author\":\"x\"}";
+	static const char *const exists = "layer " "aaaaaaaaaaaa: node " A " is there already, with other content";
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf changed;
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	make_tar(&changed, (const char *const[]){ "a", "other", NULL });
+	assert_refused(describe(store, &tar, NULL, "rubbish"), NACRE_E_BADDATA, NULL);
+	assert_non_null(strstr(err.msg, "description of node aaaaaaaaaaaa"));
+	assert_refused(describe(store, &tar, NULL, "{\"id\":\"" B "\"," MADE "}"), NACRE_E_INVALID,
+		       "layer aaaaaaaaaaaa: the description is of node " B ", not of " A);
+	assert_refused(describe(store, &tar, NULL, "{\"parent\":\"" B "\"," MADE "}"), NACRE_E_INVALID,
+		       "layer aaaaaaaaaaaa: the description names the parent '" B "', not ''");
+	assert_nothing_left(fixture);
+	assert_int_equal(register_bytes(store, &other, tar.data, tar.len, NULL), 0);
+	assert_refused(describe(store, &tar, B, right), NACRE_E_INVALID,
+		       "layer aaaaaaaaaaaa: the description names the parent '', not '" B "'");
+	assert_int_equal(describe(store, &tar, NULL, right), 0);
+	assert_int_equal(describe(store, &tar, NULL, right), 1);
+	assert_int_equal(describe(store, &tar, NULL, NULL), 1);
+	assert_refused(describe(store, &tar, NULL, "{\"id\":\"" A "\"," MADE ",\"author\":\"y\"}"), NACRE_E_EXISTS, exists);
+	assert_refused(describe(store, &tar, NULL, "{" MADE "}"), NACRE_E_EXISTS, exists);
+	assert_refused(describe(store, &tar, B, NULL), NACRE_E_EXISTS, exists);
+	assert_refused(describe(store, &changed, NULL, right), NACRE_E_EXISTS, exists);
+	assert_refused(describe(store, NULL, NULL, NULL), NACRE_E_EXISTS, exists);
+	NC_AUTO_BUF struct nc_buf packed;
+	gzip(&tar, &packed);
+	assert_int_equal(describe(store, &packed, NULL, right), 1);
+	packed.len -= 9;
+	assert_refused(describe(store, &packed, NULL, right), NACRE_E_BADDATA, NULL);
+	assert_layer(store, A, tar.data, tar.len);
+	char path[400];
+	snprintf(path, sizeof path, "%s/graph/" A "/json", fixture->root);
+	assert_int_equal(truncate(path, 10), 0);
+	assert_refused(describe(store, &tar, NULL, right), NACRE_E_CORRUPT, NULL);
+}
+
+/* The second one of an ingest is compared with the first, which nobody else can see yet. */
+static void twice_in_one_ingest(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf changed;
+	const struct nc_layer_in in = { .id = A, .blob_size = UINT64_MAX };
+	struct nc_layer_out out;
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	make_tar(&changed, (const char *const[]){ "a", "other", NULL });
+	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
+	assert_int_equal(bring(ingest, &in, &tar, &out), 0);
+	assert_int_equal(bring(ingest, &in, &tar, &out), 1);
+	assert_refused(bring(ingest, &in, &changed, &out), NACRE_E_EXISTS,
+		       "layer aaaaaaaaaaaa: node " A " is there already, with other content");
+	assert_done(nc_ingest_commit(ingest, &err));
+	assert_layer(fixture->store, A, tar.data, tar.len);
+}
+
+/* A layer whose tree is gone gets it back from its own bytes alone. */
+static void a_layer_without_its_tree(void **state)
+{
+	struct fixture *fixture = *state;
+	struct nacre_store *store = fixture->store;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf changed;
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	make_tar(&changed, (const char *const[]){ "a", "other", NULL });
+	assert_int_equal(describe(store, &tar, NULL, NULL), 0);
+	char path[300];
+	snprintf(path, sizeof path, "%s/vfs/dir", fixture->root);
+	NC_AUTO_FD int trees = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_done(nc_tree_remove(trees, A, &err));
+	assert_refused(describe(store, NULL, NULL, NULL), NACRE_E_EXISTS,
+		       "layer aaaaaaaaaaaa: node " A " is there already, with a layer");
+	assert_refused(describe(store, &changed, NULL, NULL), NACRE_E_EXISTS,
+		       "layer aaaaaaaaaaaa: node " A " is there already, with other content");
+	assert_int_equal(entries(fixture, "vfs/dir"), 0);
+	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	assert_int_equal(describe(store, &tar, NULL, NULL), 0);
+	assert_layer(store, A, tar.data, tar.len);
+}
+
 static void damage_is_told(void **state)
 {
 	struct fixture *fixture = *state;
@@ -292,6 +398,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_fails_leaves_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(blobs_are_checked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ids_of_ones_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(descriptions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(twice_in_one_ingest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_layer_without_its_tree, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damage_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removed_while_it_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_can_be_had_or_not, set_up, tear_down),
