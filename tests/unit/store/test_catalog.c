@@ -26,14 +26,19 @@ static long now_ms(void)
 
 /* --- somebody who holds the catalog's locks --------------------------------------------------------------------- */
 
-static sqlite3 *write_to(const struct fixture *fixture)
+static sqlite3 *change_catalog(const struct fixture *fixture, const char *statements)
 {
 	char path[256];
 	sqlite3 *db = NULL;
 	snprintf(path, sizeof path, "%s/catalog.db", fixture->root);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM name", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, statements, NULL, NULL, NULL), SQLITE_OK);
 	return db;
+}
+
+static sqlite3 *write_to(const struct fixture *fixture)
+{
+	return change_catalog(fixture, "BEGIN IMMEDIATE; DELETE FROM name");
 }
 
 /* In the middle of a transaction. */
@@ -316,6 +321,54 @@ static bool is_scan(const char *step)
 	return strncmp(step, "SCAN", 4) == 0;
 }
 
+/* Files are the truth: a catalog that breaks while a commit goes on is made anew, and the commit is none the worse. */
+static void a_catalog_breaks_under_a_commit(void **state)
+{
+	struct fixture *fixture = *state;
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	NC_AUTO_BUF struct nc_buf tar;
+	struct nc_layer_in in = { .blob_size = UINT64_MAX };
+	struct nc_layer_out out;
+	char id[NC_HEX_ID], got[NC_HEX_ID];
+	make_image(fixture->store, (const char *const[]){ "a", NULL }, "x", id);
+	make_tar(&tar, (const char *const[]){ "f", "new", NULL });
+	assert_done(nc_ingest_begin(fixture->store, &ingest, &err));
+	assert_done(bring(ingest, &in, &tar, &out));
+	sqlite3_close(change_catalog(fixture, "DROP TABLE node; DROP TABLE users"));
+	assert_done(nc_ingest_commit(ingest, &err));
+	struct nacre_node node;
+	assert_done(nacre_node_get(fixture->store, out.id, &node, &err));
+	assert_done(nc_store_resolve(fixture->store, "x", got, NULL, &err));
+	assert_string_equal(got, id);
+	nc_ingest_free(NC_GIVE(ingest));
+	assert_int_equal(entries(fixture, "graph/_tmp"), 0);
+	assert_catalog_true(fixture);
+}
+
+/* Who copied a store may have left out directories that were empty, and the catalog is only an index: who reads finds what there is. */
+static void directories_that_are_missing(void **state)
+{
+	static const char *const gone[] = { "names", "blobs", "mounts", "graph" };
+	struct fixture *fixture = *state;
+	NC_AUTO_FD int root = open(fixture->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char id[NC_HEX_ID];
+	make_image(fixture->store, words, "x", id);
+	nacre_store_close(NC_GIVE(fixture->store));
+	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+		struct nacre_node node;
+		int nodes = 0;
+		assert_done(nc_tree_remove(root, gone[i], &err));
+		assert_done(nc_tree_remove(root, "catalog.db", &err));
+		assert_done(nc_tree_remove(root, "catalog.db-wal", &err));
+		fixture->store = open_with(fixture->root, NACRE_OPEN_READONLY, NULL);
+		assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, count_node, &nodes, &err));
+		assert_int_equal(nodes, strcmp(gone[i], "graph") == 0 ? 0 : 3);
+		assert_int_equal(nacre_node_get(fixture->store, id, &node, &err), nodes ? 0 : NACRE_E_NOTFOUND);
+		nacre_store_close(NC_GIVE(fixture->store));
+		assert_false(there(fixture, gone[i]));
+	}
+}
+
 static void no_question_reads_a_table(void **state)
 {
 	sqlite3 *db = NULL;
@@ -346,6 +399,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_is_believed_with_its_log_where_nobody_writes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_is_overtaken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_one_left_is_no_fault_of_the_catalog, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_catalog_breaks_under_a_commit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(directories_that_are_missing, set_up, tear_down),
 		cmocka_unit_test(no_question_reads_a_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
