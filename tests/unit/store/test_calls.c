@@ -57,7 +57,34 @@ static int keep(struct nacre_store *store)
 	return code < 0 ? code : nc_ingest_commit(ingest, &err);
 }
 
-static int (*const operations[])(struct nacre_store *store) = { load, complete, keep };
+/* A layer whose ID is not known before its end, one with an ID and a description of its own, that one again, and one that is there. */
+static int bring_layers(struct nacre_store *store)
+{
+	static const char id[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char json[] = "{\"created\":\"2015-01-01T00:00:00Z\"}";
+	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
+	NC_AUTO_BUF struct nc_buf tar;
+	NC_AUTO_BUF struct nc_buf base;
+	make_tar(&tar, (const char *const[]){ "a", "first", NULL });
+	make_tar(&base, (const char *const[]){ "file-base", "base", NULL });
+	const struct nc_digest diff_id = digest_of(&base);
+	const struct nc_layer_in unknown = { .blob_size = UINT64_MAX };
+	const struct nc_layer_in known = { .blob_size = UINT64_MAX, .id = id, .json = json, .json_len = strlen(json) };
+	const struct nc_layer_in old = { .blob_size = UINT64_MAX, .diff_id = &diff_id };
+	struct nc_layer_out out;
+	int code = nc_ingest_begin(store, &ingest, &err);
+	if (code == 0)
+		code = bring(ingest, &unknown, &tar, &out);
+	if (code == 0)
+		code = bring(ingest, &known, &tar, &out);
+	if (code == 0)
+		code = bring(ingest, &known, &tar, &out);
+	if (code == 1)
+		code = bring(ingest, &old, &base, &out);
+	return code < 0 ? code : nc_ingest_commit(ingest, &err);
+}
+
+static int (*const operations[])(struct nacre_store *store) = { load, complete, keep, bring_layers };
 
 /* --- the state of a store --------------------------------------------------------------------------------------- */
 
@@ -284,7 +311,7 @@ static void calls_of_who_comes_next_fail(void **state)
 			lose_marks(*state);
 			clean_up_failing(*state, states.after, 1, 1);
 		}
-		assert_true(renames > 3);
+		assert_true(renames > 2);
 		states_free(&states);
 	}
 }
