@@ -7,6 +7,7 @@
 #include "image/reference.h"
 #include "io/aside.h"
 #include "io/fd.h"
+#include "transport/ask.h"
 #include "transport/flow.h"
 #include "transport/image_save.h"
 #include "transport/offer.h"
@@ -38,11 +39,13 @@ struct registry_sink {
 	struct nc_registry_conf *conf;
 	struct nc_reference to;
 	struct nc_remote *remote;
+	bool threads;
 	struct nc_sends *sends;		/* layers under way */
 	struct nc_image_out image;
 	size_t layer;			/* the one in hand */
 	bool current;			/* the image in hand is there already, under its tag */
 	struct nc_map *done;		/* diff ID -> struct nc_layer_file, of this copy */
+	struct nc_map *asked;		/* digest of a blob -> &is_missing, &is_stored: what the registry said */
 	struct nc_map *homes;		/* digest of a blob -> path of a repository; NULL: not looked for yet */
 	struct nc_names paths;		/* what homes points to */
 	struct pending *pending;
@@ -126,10 +129,32 @@ static int add_source(struct registry_sink *self, const struct nc_offer *offer, 
 	return code < 0 ? code : 0;
 }
 
+static char is_missing, is_stored;
+
+/* All layers that go as they come, before the first is looked at. */
+static int ask_ahead(struct registry_sink *self, const struct nc_offer *offer, struct nacre_error *err)
+{
+	NC_AUTO_FREE struct nc_ask *asks = nc_zalloc(offer->layer_count * sizeof *asks);
+	size_t count = 0;
+	if (!asks)
+		return offer->layer_count ? nc_nomem(err) : 0;
+	for (size_t i = 0; i < offer->layer_count && self->image.wish.as_it_comes; i++) {
+		const struct nc_offer_layer *layer = &offer->layers[i];
+		if (!nc_map_get(self->asked, &layer->blob, sizeof layer->blob))
+			asks[count++] = (struct nc_ask){ .digest = &layer->blob, .size = layer->blob_size };
+	}
+	int code = nc_ask_all(self->remote, self->threads, asks, count, err);
+	for (size_t i = 0; i < count && code >= 0; i++)
+		code = nc_map_set(self->asked, asks[i].digest, sizeof *asks[i].digest,
+				  asks[i].there ? &is_stored : &is_missing, NULL, err);
+	return code;
+}
+
 /* 1 when the repository has the blob, or has got it without our sending it. */
 static int is_there(struct registry_sink *self, const struct nc_digest *digest, uint64_t size, struct nacre_error *err)
 {
-	int code = nc_remote_has_blob(self->remote, digest, size, err);
+	const char *answer = nc_map_get(self->asked, digest, sizeof *digest);
+	int code = answer ? answer == &is_stored : nc_remote_has_blob(self->remote, digest, size, err);
 	if (code)
 		return code;
 	code = find_homes(self, err);
@@ -305,7 +330,10 @@ static int registry_begin(struct nc_sink *sink, const struct nc_offer *offer, st
 	self->current = code > 0;
 	announce(self, offer);
 	code = self->current ? 0 : find_homes(self, err);
-	return code < 0 || self->current ? code : add_source(self, offer, err);
+	if (code < 0 || self->current)
+		return code;
+	code = add_source(self, offer, err);
+	return code < 0 ? code : ask_ahead(self, offer, err);
 }
 
 static int registry_has(struct nc_sink *sink, size_t layer, struct nacre_error *err)
@@ -499,6 +527,7 @@ static void registry_close(struct nc_sink *sink)
 	nc_sends_free(self->sends);
 	nc_remote_close(self->remote);
 	nc_registry_conf_close(self->conf);
+	nc_map_free(self->asked);
 	nc_map_free(self->homes);
 	if (self->done)
 		nc_map_each(self->done, free_value, NULL);
@@ -548,12 +577,13 @@ int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret,
 	self->image.compression = wish->compression;
 	self->image.pack = true;
 	self->done = nc_map_new();
-	if (!self->done)
+	self->asked = nc_map_new();
+	if (!self->done || !self->asked)
 		return nc_nomem(err);
+	self->threads = !wish->store || nc_store_threads(wish->store);
 	int code = open_remote(self, wish, err);
 	if (code >= 0)
-		code = nc_sends_new(self->remote, &self->progress, !wish->store || nc_store_threads(wish->store), &self->sends,
-				    err);
+		code = nc_sends_new(self->remote, &self->progress, self->threads, &self->sends, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(sink);

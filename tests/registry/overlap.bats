@@ -124,6 +124,18 @@ untouched() { # an empty store, but for what a next pull goes on with
 	[ "$(sed -n 's/^answers PUT //p' "$files/proxy/log" | tail -1)" = /v2/sent/manifests/1 ]
 }
 
+@test "what the registry has is asked of three layers at once, of each once" {
+	local method=HEAD
+	pull "$registry/five:1"
+	push "$registry/five:1" "$registry/asked:1"
+	: >"$files/proxy/log"
+	fault meet 1 2 3
+	push "$registry/five:1" "$faulty/asked:2"
+	[ "$(grep -c '^fault meet' "$files/proxy/log")" = 3 ]
+	[ "$(grep -c '^HEAD /v2/asked/blobs/' "$files/proxy/log")" = 6 ]	# five layers, one config
+	run ! grep -E '^(POST|PATCH|PUT) .*/blobs/' "$files/proxy/log"
+}
+
 @test "a layer that is not taken stops the others: one sentence, and no tag" {
 	local method=PUT
 	pull "$registry/five:1"

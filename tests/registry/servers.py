@@ -200,6 +200,15 @@ class ProxyHandler(Handler):
         time.sleep(3)
         return True
 
+    def before_meet(self):
+        """Nobody gets an answer before three of them wait for one."""
+        try:
+            self.server.meeting.wait(timeout=30)
+        except threading.BrokenBarrierError:
+            self.answer(404, b"alone")
+            return False
+        return True
+
     def before_circle(self):
         self.answer(307, b"", Location=self.path)
 
@@ -264,14 +273,6 @@ class ProxyHandler(Handler):
                      b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
     # with what it said
-    def after_meet(self, status, headers, content):
-        """Nobody gets an answer before three of them wait for one."""
-        try:
-            self.server.meeting.wait(timeout=30)
-        except threading.BrokenBarrierError:
-            status, content = 404, b"alone"
-        self.reply(status, headers, content, len(content))
-
     def after_held(self, status, headers, content):
         """Half of it, and the rest once the file of faults is empty."""
         self.reply(status, headers, content[:len(content) // 2], len(content))
