@@ -49,10 +49,15 @@ def installed(program):
 
 
 class WarmMemory:
-    """Memory that stays the machine's, given back just before a command is measured."""
+    """Memory that stays the machine's, given back just before a command is measured: more than a command and its disk take, where
+    there is so much."""
+
+    MEGABYTES = 6144
 
     def __init__(self):
-        self.process = subprocess.Popen([f'{BUILD}/bench/warmmem', '2560'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        available = next(int(line.split()[1]) for line in open('/proc/meminfo') if line.startswith('MemAvailable')) >> 10
+        size = min(self.MEGABYTES, available // 3)
+        self.process = subprocess.Popen([f'{BUILD}/bench/warmmem', str(size)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def tell(self, what):
         self.process.stdin.write(what + '\n')
