@@ -295,8 +295,7 @@ int nc_path_clean(const char *name, size_t len, char *ret, size_t *ret_len, stru
 		/* the whiteout of a file whose name is as long as names can be */
 		size_t prefix = n > 4 && memcmp(component, ".wh.", 4) == 0 ? 4 : 0;
 		if (n - prefix > NAME_MAX)
-			return nc_fail(err, NACRE_E_BADDATA, 0, "a component of %zu bytes in path '%.*s...'", n,
-				       (int)(len < 60 ? len : 60), name);
+			return nc_fail(err, NACRE_E_BADDATA, 0, "a component of %zu bytes in path '%.60s...'", n, name);
 		if (++depth > CLEAN_DEPTH_MAX)
 			return nc_fail(err, NACRE_E_BADDATA, 0, "a path of more than %d components", CLEAN_DEPTH_MAX);
 		if (out)

@@ -357,8 +357,18 @@ static void cleaning_limits(void **state)
 	memset(name, 'x', sizeof name);
 	assert_done(nc_path_clean(name, 255, got, &len, &err));
 	assert_int_equal(nc_path_clean(name, 256, got, &len, &err), NACRE_E_BADDATA);
+	char sentence[300];
+	snprintf(sentence, sizeof sentence, "a component of 256 bytes in path '%.60s...'", name);
+	assert_string_equal(err.msg, sentence);
 	memcpy(name + 256, "/../y", 5);		/* also when it goes away again */
 	assert_int_equal(nc_path_clean(name, 261, got, &len, &err), NACRE_E_BADDATA);
+	assert_int_equal(nc_path_clean("a/../../b", 9, got, &len, &err), NACRE_E_BADDATA);
+	assert_string_equal(err.msg, "path 'a/../../b' leads out of its root");
+	memcpy(name, "../", 3);
+	assert_int_equal(nc_path_clean(name, 250, got, &len, &err), NACRE_E_BADDATA);
+	snprintf(sentence, sizeof sentence, "path '%.200s' leads out of its root", name);
+	assert_string_equal(err.msg, sentence);
+	memcpy(name, "xxx", 3);
 	/* a whiteout is longer than what it deletes */
 	memcpy(name, ".wh.", 4);
 	memset(name + 4, 'x', 300);
