@@ -13,7 +13,7 @@
 struct nc_syncer;
 /* fd: on the file system, and nobody else's, since whoever syncs a descriptor is told of failures in his place. It is taken. */
 int nc_syncer_new(int fd, struct nc_syncer **ret, struct nacre_error *err);
-/* So many more bytes were written. NULL is fine. */
+/* So many more bytes were written. Any number of threads may tell. NULL is fine. */
 void nc_syncer_wrote(struct nc_syncer *syncer, uint64_t bytes);
 /* Waits for a sync that is under way. NULL is fine. */
 void nc_syncer_free(struct nc_syncer *syncer);
