@@ -264,8 +264,8 @@ static int btrfs_begin(struct nc_driver *driver, const char *id, const char *par
 	code = branch_off(self, parent, err);
 	if (code >= 0) {
 		struct nc_unpack_options options = {
-			.stage = self->own, .root = self->tree, .parents = self->parents,
-			.displaced = hooks ? &hooks->displaced : NULL,
+			.stage = self->own, .root = self->tree, .below = self->parents ? nc_unpack_lend : NULL,
+			.below_ctx = self->parents, .displaced = hooks ? &hooks->displaced : NULL,
 		};
 		code = nc_unpack_new(&options, &self->unpack, err);
 	}

@@ -57,6 +57,12 @@ struct nc_tree_hooks {
 	void *parent_ctx;
 };
 
+/* hooks NULL, or without a wish: at once. */
+static inline int nc_parent_ready(const struct nc_tree_hooks *hooks, struct nacre_error *err)
+{
+	return hooks && hooks->parent_ready ? hooks->parent_ready(hooks->parent_ctx, err) : 0;
+}
+
 /* What nc_tree_entry returns. */
 enum nc_put {
 	NC_PUT_DONE = 0,	/* the member's content cannot be had back by its name (nothing of it is kept, it went

@@ -20,99 +20,6 @@
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* --- what the parents show through this layer ------------------------------------------------------------------- */
-
-static bool is_opaque(const struct nc_unpack *unpack, int dir)
-{
-	return nc_is_opaque(dir, unpack->opaque);
-}
-
-/* Whether this layer hides what the parents have at path: by an opaque directory on the way, by something that is no
- * directory, or by a whiteout. */
-static int is_hidden(struct nc_unpack *unpack, const char *path, bool *ret, struct nacre_error *err)
-{
-	*ret = true;
-	if (unpack->root_opaque)
-		return 0;
-	NC_AUTO_FD int dir = openat(unpack->root, ".", OPEN_DIR);
-	if (dir < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "open the root of the layer");
-	const char *at = path;
-	while (*at) {
-		char name[NAME_MAX + 1];
-		size_t len = strcspn(at, "/");
-		struct stat st;
-		if (len > NAME_MAX)
-			return 0;
-		memcpy(name, at, len);
-		name[len] = '\0';
-		at += len + (at[len] == '/');
-		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno != ENOENT)
-				return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", path);
-			break;
-		}
-		if (nc_is_whiteout(&st) || (*at && !S_ISDIR(st.st_mode)))
-			return 0;
-		if (!*at)
-			break;
-		int next = openat(dir, name, OPEN_DIR);
-		if (next < 0)
-			return nc_fail(err, NACRE_E_IO, errno, "open '%s'", path);
-		nc_fd_release(&dir);
-		dir = next;
-		if (is_opaque(unpack, dir))
-			return 0;
-	}
-	*ret = false;
-	return 0;
-}
-
-/* What the parents have at path and this layer does not hide: 1 and *ret, or 0. */
-static int find_in_parents(struct nc_unpack *unpack, const char *path, struct nc_stack_found *ret,
-			   struct nacre_error *err)
-{
-	if (!unpack->parents)
-		return 0;
-	int code = nc_stack_find(unpack->parents, path, ret, err);
-	if (code <= 0)
-		return code;
-	bool hidden;
-	code = is_hidden(unpack, path, &hidden, err);
-	return code < 0 ? code : !hidden;
-}
-
-int nc_unpack_merged(struct nc_unpack *unpack, struct nacre_error *err)
-{
-	if (unpack->dir.merged >= 0)
-		return unpack->dir.merged;
-	struct nc_stack_found found;
-	int code = find_in_parents(unpack, nc_buf_text(&unpack->dir.path), &found, err);
-	if (code < 0)
-		return code;
-	unpack->dir.merged = code > 0 && S_ISDIR(found.st.st_mode) && !is_opaque(unpack, unpack->dir.fd);
-	return unpack->dir.merged;
-}
-
-int nc_unpack_make_opaque(struct nc_unpack *unpack, int dir, const char *path, struct nacre_error *err)
-{
-	if (!unpack->parents)
-		return 0;
-	if (unpack->opaque) {
-		if (fsetxattr(dir, unpack->opaque, "y", 1, 0) < 0)
-			return nc_fail(err, NACRE_E_IO, errno, "mark '%s' as opaque", path);
-	} else {
-		struct stat st;
-		if (fstat(dir, &st) < 0)
-			return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", path);
-		NC_AUTO_FD int fd = openat(dir, NC_OPAQUE_FILE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0 || futimens(dir, (struct timespec[2]){ st.st_atim, st.st_mtim }) < 0)
-			return nc_fail(err, NACRE_E_IO, errno, "mark '%s' as opaque", path);
-	}
-	unpack->opaques++;
-	return unpack->whiteouts ? nc_marks_remove(unpack->root, path, false, err) : 0;
-}
-
 /* --- missing directories ---------------------------------------------------------------------------------------- */
 
 /* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. hidden: nothing of
@@ -122,8 +29,7 @@ static int imply(struct nc_unpack *unpack, int dir, const char *name, const char
 {
 	struct stat up;
 	struct nc_stack_found found;
-	int in_parents =
-		whiteout || hidden || !unpack->parents ? 0 : nc_stack_find(unpack->parents, path, &found, err);
+	int in_parents = whiteout || hidden ? 0 : nc_unpack_find_below(unpack, path, &found, err);
 	if (in_parents < 0)
 		return in_parents;
 	if (in_parents && !S_ISDIR(found.st.st_mode))
@@ -187,8 +93,8 @@ static int move_to(struct steps *steps, struct nacre_error *err)
 	steps->fd = nc_below_open(steps->unpack->root, path, O_RDONLY | O_DIRECTORY);
 	steps->hidden = steps->unpack->root_opaque;
 	if (steps->fd >= 0 && steps->make && *path && steps->unpack->opaques) {
-		int code = is_hidden(steps->unpack, path, &steps->hidden, err);
-		steps->hidden = steps->hidden || is_opaque(steps->unpack, steps->fd);
+		int code = nc_unpack_is_hidden(steps->unpack, path, &steps->hidden, err);
+		steps->hidden = steps->hidden || nc_is_opaque(steps->fd, steps->unpack->opaque);
 		return code;
 	}
 	if (steps->fd >= 0)
@@ -215,16 +121,36 @@ static int follow(struct steps *steps, const char *name, struct nacre_error *err
 	return move_to(steps, err);
 }
 
+/* What this layer has there: 1, or 0. */
+static int look(const struct steps *steps, const char *name, struct stat *ret, struct nacre_error *err)
+{
+	*ret = (struct stat){ .st_mode = 0 };
+	if (steps->fd < 0)
+		return 0;
+	if (fstatat(steps->fd, name, ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "stat '%s' on the way to '%s'", name, steps->what);
+}
+
+/* A directory is missing. Before it is made the parents are looked at, which sets the marks that wait for them. */
+static int look_again(struct steps *steps, const char *name, struct stat *ret, struct nacre_error *err)
+{
+	struct nc_stack *below;
+	int code = nc_unpack_below(steps->unpack, &below, err);
+	if (code == 0)
+		code = move_to(steps, err);
+	return code < 0 ? code : look(steps, name, ret, err);
+}
+
 /* One component, which is neither "." nor "..". */
 static int step_into(struct steps *steps, const char *name, size_t len, struct nacre_error *err)
 {
-	struct stat st = { .st_mode = 0 };
-	bool there = false;
-	if (steps->fd >= 0) {
-		there = fstatat(steps->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		if (!there && errno != ENOENT)
-			return nc_fail(err, NACRE_E_IO, errno, "stat '%s' on the way to '%s'", name, steps->what);
-	}
+	struct stat st;
+	int there = look(steps, name, &st, err);
+	if (there == 0 && steps->make && !steps->hidden && steps->unpack->below && !steps->unpack->parents)
+		there = look_again(steps, name, &st, err);
+	if (there < 0)
+		return there;
 	if (there && S_ISLNK(st.st_mode))
 		return follow(steps, name, err);
 	int code = nc_way_add(&steps->path, name, len, err);
@@ -245,7 +171,7 @@ static int step_into(struct steps *steps, const char *name, size_t len, struct n
 		if (next < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "open directory '%s'", nc_buf_text(&steps->path));
 		if (steps->make && steps->unpack->opaques && !steps->hidden)
-			steps->hidden = is_opaque(steps->unpack, next);
+			steps->hidden = nc_is_opaque(next, steps->unpack->opaque);
 	} else if (steps->make) {
 		code = imply(steps->unpack, steps->fd, name, nc_buf_text(&steps->path), whiteout, steps->hidden,
 			     steps->make, &next, err);
@@ -355,7 +281,7 @@ int nc_unpack_enter(struct nc_unpack *unpack, const char *name, size_t len, cons
 	dir->times[1] = st.st_mtim;
 	dir->private_group = st.st_gid != unpack->gid;
 	dir->has_acl = unpack->acls && fgetxattr(fd, "system.posix_acl_default", NULL, 0) >= 0;
-	dir->merged = unpack->parents ? -1 : 0;
+	dir->merged = unpack->below ? -1 : 0;
 	dir->fd = nc_fd_give(&fd);
 	return 0;
 }
@@ -366,7 +292,7 @@ int nc_unpack_enter(struct nc_unpack *unpack, const char *name, size_t len, cons
 static int copy_up(struct nc_unpack *unpack, const char *path, struct nacre_error *err)
 {
 	struct nc_stack_found found;
-	int code = find_in_parents(unpack, path, &found, err);
+	int code = nc_unpack_find_shown(unpack, path, &found, err);
 	if (code < 0)
 		return code;
 	if (code == 0)
@@ -386,7 +312,7 @@ static int copy_up(struct nc_unpack *unpack, const char *path, struct nacre_erro
 		code = walk_steps(&steps, err);
 	/* making directories asked the parents again */
 	if (code >= 0)
-		code = nc_stack_find(unpack->parents, path, &found, err);
+		code = nc_unpack_find_below(unpack, path, &found, err);
 	if (code < 0)
 		return code;
 	struct stat up;

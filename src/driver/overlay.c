@@ -52,8 +52,9 @@ struct overlay_tree {
 	struct overlay *driver;
 	char id[NC_HEX_ID], parent[NC_HEX_ID];
 	bool has_parent;
+	struct nc_tree_hooks hooks;
 	int stage, tree, diff;
-	struct nc_stack *parents;
+	struct nc_stack *parents;	/* NULL: not yet looked at */
 	struct nc_unpack *unpack;
 };
 
@@ -473,15 +474,30 @@ static int overlay_tree_data(struct nc_tree *tree, const void *bytes, size_t len
 	return nc_unpack_data(((struct overlay_tree *)tree)->unpack, bytes, len, at, err);
 }
 
+/* The layers below, once the nearest is sealed. */
+static int look_below(void *ctx, struct nc_stack **ret, struct nacre_error *err)
+{
+	struct overlay_tree *self = ctx;
+	int code = self->parents ? 0 : nc_parent_ready(&self->hooks, err);
+	if (code == 0 && !self->parents)
+		code = open_stack(self->driver, self->parent, &self->parents, err);
+	*ret = self->parents;
+	return code < 0 ? nc_wrap(err, code, "parent of layer %s", self->id) : 0;
+}
+
 /* The short names of the parents: the parent's own, then those below it. */
 static int write_lower(struct overlay_tree *self, struct nacre_error *err)
 {
+	struct nc_stack *parents;
 	NC_AUTO_FD int parent = -1;
 	NC_AUTO_FREE char *name = NULL, *below = NULL;
 	size_t len;
 	struct tree_path tree;
+	int code = look_below(self, &parents, err);
+	if (code < 0)
+		return code;
 	int kind = find_tree(self->driver, self->parent, &tree, err);
-	int code = kind < 0 ? kind : nc_dir_open(self->driver->home, self->parent, &parent, err);
+	code = kind < 0 ? kind : nc_dir_open(self->driver->home, self->parent, &parent, err);
 	if (code >= 0 && kind == KIND_DIFF)
 		code = nc_file_read(parent, "link", SHORT_LEN + 1, &name, &len, err);
 	if (code >= 0 && kind == KIND_DIFF)
@@ -576,21 +592,21 @@ static int overlay_begin(struct nc_driver *driver, const char *id, const char *p
 	self->stage = stage;
 	self->tree = self->diff = -1;
 	snprintf(self->id, sizeof self->id, "%s", id);
-	if (parent) {
-		snprintf(self->parent, sizeof self->parent, "%s", parent);
-		self->has_parent = true;
-		int code = open_stack(self->driver, parent, &self->parents, err);
-		if (code < 0)
-			return nc_wrap(err, code, "parent of layer %s", id);
-	}
-	int code = nc_dir_ensure(stage, TREE, &self->tree, err);
+	self->has_parent = parent;
+	snprintf(self->parent, sizeof self->parent, "%s", parent ? parent : "");
+	self->hooks = hooks ? *hooks : (struct nc_tree_hooks){ .parent_ready = NULL };
+	struct nc_stack *parents;
+	int code = parent && !self->hooks.parent_ready ? look_below(self, &parents, err) : 0;
+	if (code >= 0)
+		code = nc_dir_ensure(stage, TREE, &self->tree, err);
 	if (code >= 0)
 		code = nc_dir_ensure(self->tree, "diff", &self->diff, err);
 	if (code < 0)
 		return code;
 	struct nc_unpack_options options = {
-		.stage = stage, .root = self->diff, .parents = self->parents, .opaque = self->driver->opaque,
-		.displaced = hooks ? &hooks->displaced : NULL,
+		.stage = stage, .root = self->diff, .below = parent ? look_below : NULL, .below_ctx = self,
+		.opaque = self->driver->opaque,
+		.displaced = &self->hooks.displaced,
 	};
 	code = nc_unpack_new(&options, &self->unpack, err);
 	if (code < 0)
@@ -808,6 +824,7 @@ const struct nc_driver_ops nc_overlay_driver = {
 	.open = overlay_open,
 	.close = overlay_close,
 	.begin = overlay_begin,
+	.patient = true,
 	.has = overlay_has,
 	.remove = overlay_remove,
 	.each = overlay_each,

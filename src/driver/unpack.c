@@ -53,7 +53,9 @@ int nc_unpack_new(const struct nc_unpack_options *options, struct nc_unpack **re
 		return nc_nomem(err);
 	unpack->stage = options->stage;
 	unpack->root = options->root;
-	unpack->parents = options->parents;
+	unpack->below = options->below;
+	unpack->below_ctx = options->below_ctx;
+	unpack->marks.max = SIZE_MAX;
 	unpack->opaque = options->opaque;
 	if (options->displaced)
 		unpack->displaced = *options->displaced;
@@ -65,10 +67,7 @@ int nc_unpack_new(const struct nc_unpack_options *options, struct nc_unpack **re
 	unpack->seen = nc_map_new();
 	if (!unpack->names || !unpack->seen)
 		return nc_nomem(err);
-	/* an ACL of the parents' root may be a default for what is made in it */
-	unpack->acls = unpack->parents;
-	/* a root that no member mentions looks like the parents' one */
-	int code = nc_root_dress(unpack->root, unpack->parents, err);
+	int code = nc_root_dress(unpack->root, NULL, err);
 	if (code < 0)
 		return code;
 	*ret = NC_GIVE(unpack);
@@ -92,6 +91,7 @@ void nc_unpack_free(struct nc_unpack *unpack)
 	nc_fd_release(&unpack->plnk);
 	nc_buf_release(&unpack->dir.name);
 	nc_buf_release(&unpack->dir.path);
+	nc_buf_release(&unpack->marks);
 	nc_map_free(unpack->names);
 	nc_map_free(unpack->seen);
 	free(unpack->clean);
@@ -458,18 +458,15 @@ static int put_opaque(struct nc_unpack *unpack, const char *name, size_t dir_len
 		code = nc_unpack_enter(unpack, name, dir_len, &entry->mtime, err);
 	if (code < 0)
 		return code;
-	const char *path = nc_buf_text(&unpack->dir.path);
-	if (*path) {
-		code = nc_unpack_merged(unpack, err);
-		if (code > 0)
-			code = nc_unpack_make_opaque(unpack, unpack->dir.fd, path, err);
-	} else if (unpack->parents && !unpack->root_opaque) {
-		/* overlayfs merges roots whatever they are marked with: this one ends the stack instead */
-		unpack->root_opaque = true;
-		code = unpack->whiteouts ? nc_marks_remove(unpack->root, "", false, err) : 0;
-	}
+	if (unpack->dir.path.len)
+		return nc_unpack_hide(unpack, "", err);
+	if (!unpack->below || unpack->root_opaque)
+		return NC_PUT_DONE;
+	/* overlayfs merges roots whatever they are marked with: this one ends the stack instead */
+	unpack->root_opaque = true;
 	unpack->dir.merged = 0;
-	return code < 0 ? code : NC_PUT_DONE;
+	nc_buf_clear(&unpack->marks);
+	return unpack->whiteouts ? nc_marks_remove(unpack->root, "", false, err) : NC_PUT_DONE;
 }
 
 static int put_whiteout(struct nc_unpack *unpack, const char *name, size_t dir_len, const struct nc_entry *entry,
@@ -479,28 +476,7 @@ static int put_whiteout(struct nc_unpack *unpack, const char *name, size_t dir_l
 	int code = nc_unpack_again(unpack, name, err);
 	if (code >= 0)
 		code = nc_unpack_enter(unpack, name, dir_len, &entry->mtime, err);
-	if (code >= 0)
-		code = nc_unpack_merged(unpack, err);
-	if (code <= 0)
-		return code;
-	struct stat st;
-	if (fstatat(unpack->dir.fd, hidden, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			return nc_fail(err, NACRE_E_IO, errno, "stat '%s'", hidden);
-		if (mknodat(unpack->dir.fd, hidden, S_IFCHR, makedev(0, 0)) < 0)
-			return nc_fail(err, NACRE_E_IO, errno, "create whiteout of '%s'", hidden);
-		unpack->whiteouts++;
-		return NC_PUT_DONE;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return NC_PUT_DONE;
-	NC_AUTO_FD int fd = openat(unpack->dir.fd, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s'", hidden);
-	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(NAME_LIMIT);
-	const char *dir = nc_buf_text(&unpack->dir.path);
-	code = nc_buf_addf(&path, err, "%s%s%s", dir, *dir ? "/" : "", hidden);
-	return code < 0 ? code : nc_unpack_make_opaque(unpack, fd, path.data, err);
+	return code < 0 ? code : nc_unpack_hide(unpack, hidden, err);
 }
 
 /* aufs's own: nothing of it is shown, but links to its plink directory mean something. */
@@ -585,11 +561,21 @@ static int count_plnk(void *ctx, const char *name, unsigned char type, struct na
 	return 0;
 }
 
+/* What could wait until now: marks, and a root that no member mentions, which looks like that of the parents. */
+static int finish_root(struct nc_unpack *unpack, struct nacre_error *err)
+{
+	struct nc_stack *below = NULL;
+	int code = unpack->root_seen && !unpack->marks.len ? 0 : nc_unpack_below(unpack, &below, err);
+	return code < 0 || unpack->root_seen || !below ? code : nc_root_dress(unpack->root, below, err);
+}
+
 int nc_unpack_finish(struct nc_unpack *unpack, struct nc_unpack_result *ret, struct nacre_error *err)
 {
 	int code = finish_file(unpack, err);
 	if (code >= 0)
 		code = nc_unpack_leave(unpack, err);
+	if (code >= 0)
+		code = finish_root(unpack, err);
 	if (code >= 0 && unpack->plnk >= 0) {
 		code = nc_dir_each(unpack->plnk, count_plnk, unpack, err);
 		if (code >= 0)

@@ -29,10 +29,16 @@ struct nc_unpack;
 struct nc_unpack_options {
 	int stage; /* a private directory on the same file system, for what lies beside the tree */
 	int root;			/* an empty directory: the tree */
-	struct nc_stack *parents;	/* NULL: none */
+	/* The trees below, lent; NULL: there are none. Called once, before the first look at them, since the nearest may be
+	 * written at the same time: what needs them for a start waits there, what can wait waits until the end. */
+	int (*below)(void *ctx, struct nc_stack **ret, struct nacre_error *err);
+	void *below_ctx;
 	const char *opaque;		/* name of the attribute; NULL: marked by a file */
 	const struct nc_displaced *displaced;	/* NULL: nobody wants to know */
 };
+
+/* below, where the trees are there already: ctx is their stack. */
+int nc_unpack_lend(void *ctx, struct nc_stack **ret, struct nacre_error *err);
 
 /* Everything in options is borrowed until nc_unpack_free; displaced is copied. */
 int nc_unpack_new(const struct nc_unpack_options *options, struct nc_unpack **ret, struct nacre_error *err);

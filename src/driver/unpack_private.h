@@ -1,5 +1,5 @@
 /* What the files of unpack.h share: unpack.c (members), implied.c (directories on the way to them, and what is
- * copied up from the parents), replace.c (what gives way to them). */
+ * copied up from the parents), replace.c (what gives way to them), hide.c (the parents, and what is hidden of them). */
 #ifndef NC_DRIVER_UNPACK_PRIVATE_H
 #define NC_DRIVER_UNPACK_PRIVATE_H
 
@@ -20,7 +20,7 @@ struct nc_unpack_dir {
 	bool linked;			/* one was */
 	bool private_group;		/* what is made in it may get another group than the process has */
 	bool has_acl;
-	int merged;			/* whether the parents have it too; -1: not yet asked */
+	int merged;			/* whether the parents' directory shows through it; -1: not yet asked */
 	struct timespec times[2];	/* its own, put back when it is left */
 };
 
@@ -36,7 +36,10 @@ struct nc_unpack_file {
 
 struct nc_unpack {
 	int stage, root;
-	struct nc_stack *parents;
+	int (*below)(void *ctx, struct nc_stack **ret, struct nacre_error *err);	/* NULL: there are no parents */
+	void *below_ctx;
+	struct nc_stack *parents;	/* NULL: not yet looked at */
+	struct nc_buf marks;		/* that wait for that: "PATH\0NAME\0", NAME "" for all that the parents have there */
 	const char *opaque;
 	struct nc_displaced displaced;
 	uid_t uid;
@@ -69,12 +72,23 @@ int nc_unpack_enter(struct nc_unpack *unpack, const char *name, size_t len, cons
 		    struct nacre_error *err);
 /* Leave the current directory with the times it should have. */
 int nc_unpack_leave(struct nc_unpack *unpack, struct nacre_error *err);
-/* Whether the parents' directory of the current one shows through it. */
-int nc_unpack_merged(struct nc_unpack *unpack, struct nacre_error *err);
 /* Find the target of a hard link: the descriptor of its directory (given) and its physical path. A file that only the
  * parents have is copied up first. */
 int nc_unpack_target(struct nc_unpack *unpack, const char *target, int *ret_dir, struct nc_buf *ret_path,
 		     struct nacre_error *err);
+
+/* --- hide.c ----------------------------------------------------------------------------------------------------- */
+
+/* The trees below (lent; NULL: there are none). The first time this waits for the nearest, and sets the marks that waited. */
+int nc_unpack_below(struct nc_unpack *unpack, struct nc_stack **ret, struct nacre_error *err);
+/* What they show at path, 1 and *ret, or 0; the second only when this layer does not hide it. */
+int nc_unpack_find_below(struct nc_unpack *unpack, const char *path, struct nc_stack_found *ret, struct nacre_error *err);
+int nc_unpack_find_shown(struct nc_unpack *unpack, const char *path, struct nc_stack_found *ret, struct nacre_error *err);
+/* Whether this layer hides what the parents have at path: by an opaque directory on the way, by something that is no
+ * directory, or by a whiteout. */
+int nc_unpack_is_hidden(struct nc_unpack *unpack, const char *path, bool *ret, struct nacre_error *err);
+/* Hide what the parents have of this name in the current directory; "": all that they have there. */
+int nc_unpack_hide(struct nc_unpack *unpack, const char *name, struct nacre_error *err);
 /* Hide what the parents have in this directory of ours, for good. */
 int nc_unpack_make_opaque(struct nc_unpack *unpack, int dir, const char *path, struct nacre_error *err);
 

@@ -23,9 +23,11 @@ struct vfs {
 struct vfs_tree {
 	struct nc_tree base;
 	struct vfs *driver;
-	char id[NC_HEX_ID];
-	int stage, tree, parent;
-	struct nc_stack *parents;
+	struct nc_tree_hooks hooks;
+	char id[NC_HEX_ID], parent_id[NC_HEX_ID];
+	int stage, tree;
+	int parent;			/* -1: not yet looked at */
+	struct nc_stack *parents;	/* NULL likewise */
 	struct nc_unpack *unpack;
 };
 
@@ -134,13 +136,34 @@ static int vfs_tree_data(struct nc_tree *tree, const void *bytes, size_t len, ui
 	return nc_unpack_data(((struct vfs_tree *)tree)->unpack, bytes, len, at, err);
 }
 
+/* The parent's tree, once it is sealed. */
+static int look_below(void *ctx, struct nc_stack **ret, struct nacre_error *err)
+{
+	struct vfs_tree *self = ctx;
+	int home = self->driver->home;
+	int code = self->parents ? 0 : nc_parent_ready(&self->hooks, err);
+	if (code >= 0 && !self->parents)
+		code = nc_home_stack(home, self->parent_id, &self->parents, err);
+	if (code >= 0 && self->parent < 0)
+		code = nc_dir_open(home, self->parent_id, &self->parent, err);
+	*ret = self->parents;
+	return code < 0 ? nc_wrap(err, code, "parent of layer %s", self->id) : 0;
+}
+
+static int merge(struct vfs_tree *self, bool marks, struct nacre_error *err)
+{
+	struct nc_stack *parents;
+	int code = look_below(self, &parents, err);
+	return code < 0 ? code : nc_vfs_merge(self->parent, self->tree, self->stage, marks, err);
+}
+
 static int vfs_tree_seal(struct nc_tree *tree, uint64_t *ret_size, struct nacre_error *err)
 {
 	struct vfs_tree *self = (struct vfs_tree *)tree;
 	struct nc_unpack_result result;
 	int code = nc_unpack_finish(self->unpack, &result, err);
-	if (code >= 0 && self->parent >= 0 && !result.root_opaque)
-		code = nc_vfs_merge(self->parent, self->tree, self->stage, result.marks, err);
+	if (code >= 0 && *self->parent_id && !result.root_opaque)
+		code = merge(self, result.marks, err);
 	else if (code >= 0 && result.marks)
 		code = nc_marks_remove(self->tree, "", true, err);
 	if (code >= 0)
@@ -170,20 +193,17 @@ static int vfs_begin(struct nc_driver *driver, const char *id, const char *paren
 	self->stage = stage;
 	self->tree = self->parent = -1;
 	snprintf(self->id, sizeof self->id, "%s", id);
-	int code = 0;
-	if (parent) {
-		code = nc_home_stack(self->driver->home, parent, &self->parents, err);
-		if (code >= 0)
-			code = nc_dir_open(self->driver->home, parent, &self->parent, err);
-		if (code < 0)
-			return nc_wrap(err, code, "parent of layer %s", id);
-	}
-	code = nc_dir_ensure(stage, TREE, &self->tree, err);
+	snprintf(self->parent_id, sizeof self->parent_id, "%s", parent ? parent : "");
+	self->hooks = hooks ? *hooks : (struct nc_tree_hooks){ .parent_ready = NULL };
+	struct nc_stack *parents;
+	int code = parent && !self->hooks.parent_ready ? look_below(self, &parents, err) : 0;
+	if (code >= 0)
+		code = nc_dir_ensure(stage, TREE, &self->tree, err);
 	if (code < 0)
 		return code;
 	struct nc_unpack_options options = {
-		.stage = stage, .root = self->tree, .parents = self->parents,
-		.displaced = hooks ? &hooks->displaced : NULL,
+		.stage = stage, .root = self->tree, .below = parent ? look_below : NULL, .below_ctx = self,
+		.displaced = &self->hooks.displaced,
 	};
 	code = nc_unpack_new(&options, &self->unpack, err);
 	if (code < 0)
@@ -238,6 +258,7 @@ const struct nc_driver_ops nc_vfs_driver = {
 	.open = vfs_open,
 	.close = vfs_close,
 	.begin = vfs_begin,
+	.patient = true,
 	.has = vfs_has,
 	.remove = vfs_remove,
 	.each = vfs_each,

@@ -76,6 +76,8 @@ void read_only(void **state);
 void a_long_way_to_the_store(void **state);
 void full_disk(void **state);
 void several_at_once(void **state);
+void a_parent_that_is_being_written(void **state);
+void a_parent_that_fails(void **state);
 void subvolumes_in_subvolumes(void **state);
 void subvolumes_far_down(void **state);
 void space_of_branches(void **state);

@@ -2,6 +2,7 @@
 #include "claims.h"
 
 #include "io/fd.h"
+#include "io/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -304,4 +305,122 @@ void several_at_once(void **state)
 		"big/3/file y\n"
 		"d big/4\nf big/4/file y\nd big/5\nf big/5/file y\nd big/6\nf big/6/file y\nd big/7\nf big/7/file y\n"
 		"d big/8\nf big/8/file y\nd big/9\nf big/9/file y\nd d\nf d/3-9 x\nf d/base x\n");
+}
+
+/* --- a parent that is written at the same time ------------------------------------------------------------------ */
+
+static struct rig below;
+static bool sealed;
+
+static void begin_below(unsigned number)
+{
+	struct nacre_error err;
+	static const char members[] = "d . [711 5:6 7]\nd a [700 3:4 50]\nf a/one 1\nf a/two 2\nd b\nf b/x x\nl s a\n";
+	below = rig;
+	sealed = false;
+	assert_done(nc_dir_ensure(rig.root, "below", &below.stage, &err));
+	assert_done(rig.driver->ops->begin(rig.driver, rig_id(number), NULL, below.stage, NULL, &below.tree, &err));
+	assert_done(rig_put(&below, members, &err));
+}
+
+static void end_below(void)
+{
+	struct nacre_error err;
+	nc_tree_abort(NC_GIVE(below.tree));
+	nc_fd_release(&below.stage);
+	assert_done(nc_tree_remove(rig.root, "below", &err));
+}
+
+/* Nothing waits here: who has to know the parent has it sealed. */
+static int seal_below(void *ctx, struct nacre_error *err)
+{
+	uint64_t size;
+	if (sealed)
+		return 0;
+	sealed = true;
+	return nc_tree_seal(&below.tree, &size, err);
+}
+
+static int lose_below(void *ctx, struct nacre_error *err)
+{
+	return nc_fail(err, NACRE_E_CANCELLED, 0, "it did not come");
+}
+
+static void begin_above(unsigned number, unsigned parent, int (*ready)(void *ctx, struct nacre_error *err))
+{
+	struct nacre_error err;
+	struct nc_tree_hooks hooks = { .parent_ready = ready };
+	rig.number = number;
+	assert_done(nc_dir_ensure(rig.root, "stage", &rig.stage, &err));
+	assert_done(rig.driver->ops->begin(rig.driver, rig_id(number), rig_id(parent), rig.stage, &hooks, &rig.tree, &err));
+}
+
+/* What a layer says, whether it may have to know the parent to say it, and the tree of both; NULL: it is refused. */
+static const struct {
+	const char *members;
+	bool may_ask;
+	const char *tree;
+} above[] = {
+	{ "d .\nd a\nf a/one 11\nl t a\nh a/link a/one\nf t/three 3\np p\n", false,
+	  "d .\nd a\nf a/link 11\nh a/one a/link\nf a/three 3\nf a/two 2\nd b\nf b/x x\np p\nl s a\nl t a\n" },
+	/* marks wait, and hide what the parents have and nothing else */
+	{ "d a\nf a/.wh.one\nf a/.wh.none\nf a/.wh.three\nf a/three 3\nd b\nf b/.wh..wh..opq\nf b/y y\nf .wh.s\nd s\nf s/z z\n"
+	  "d new\nf new/.wh.x\n", false,
+	  "d . [711 5:6 7]\nd a\nf a/three 3\nf a/two 2\nd b\nf b/y y\nd new\nd s\nf s/z z\n" },
+	/* a directory that gives way takes its marks along */
+	{ "d a\nf a/.wh.one\nf a x\nd a\nf a/n n\nd b\nf b/.wh.x\nl b a\n", false,
+	  "d . [711 5:6 7]\nd a\nf a/n n\nl b a\nl s a\n" },
+	/* one that is to be hidden shows nothing of the parents, however it comes */
+	{ "f .wh.a\nd a\nf a/n n\nf a/.wh.one\n", false, "d . [711 5:6 7]\nd a\nf a/n n\nd b\nf b/x x\nl s a\n" },
+	{ "f .wh.a\nf a/n n\n", true, "d . [711 5:6 7]\nd a\nf a/n n\nd b\nf b/x x\nl s a\n" },
+	{ "d b\nf b/.wh..wh..opq\nf .wh.a\nh b/link b/x\n", true, NULL },
+	{ "d a\nf a/.wh.one\nh z a/one\n", true, NULL },
+	{ "d a\nf a/.wh.one\nh z a/two\n", true,
+	  "d . [711 5:6 7]\nd a\nf a/two 2\nd b\nf b/x x\nl s a\nh z a/two\n" },
+	{ "f a/three 3\n", true,
+	  "d . [711 5:6 7]\nd a [700 3:4 50]\nf a/one 1\nf a/three 3\nf a/two 2\nd b\nf b/x x\nl s a\n" },
+	{ "f a/.wh.two\n", true, "d . [711 5:6 7]\nd a [700 3:4 50]\nf a/one 1\nd b\nf b/x x\nl s a\n" },
+	{ "d .\nf a\nf .wh.b\nf .wh..wh..opq\nf c/d 1\nf c/.wh.b\n", false, "d .\nf a\nd c\nf c/d 1\n" },
+};
+
+void a_parent_that_is_being_written(void **state)
+{
+	struct nacre_error err;
+	for (unsigned i = 0; rig.driver->ops->patient && i < sizeof above / sizeof *above; i++) {
+		unsigned parent = 2 * i + 1, number = 2 * i + 2;
+		begin_below(parent);
+		begin_above(number, parent, seal_below);
+		int code = rig_put(&rig, above[i].members, &err);
+		if (sealed && !above[i].may_ask)
+			fail_msg("'%s' asked for the parent", above[i].members);
+		if (above[i].tree) {
+			assert_done(code);
+			rig_seal(&rig);
+			assert_done(seal_below(NULL, &err));
+			rig_expect(&rig, number, above[i].tree);
+		} else {
+			assert_int_equal(code, NACRE_E_BADDATA);
+			rig_abort(&rig);
+		}
+		end_below();
+	}
+}
+
+/* Who needs it fails with it, and nothing of either stays. */
+void a_parent_that_fails(void **state)
+{
+	struct nacre_error err;
+	static const char *const needs[] = { "h z a/one", "f a/three 3", "f a/.wh.one" };
+	for (unsigned i = 0; rig.driver->ops->patient && i <= sizeof needs / sizeof *needs; i++) {
+		begin_below(1);
+		begin_above(2, 1, lose_below);
+		assert_done(rig_put(&rig, "d b\nf b/.wh.x\nf f 1\n", &err));
+		int code = i < 3 ? rig_put(&rig, needs[i], &err) : nc_tree_seal(&rig.tree, &rig.size, &err);
+		assert_int_equal(code, NACRE_E_CANCELLED);
+		assert_non_null(strstr(err.msg, "it did not come"));
+		rig_abort(&rig);
+		end_below();
+		assert_int_equal(rig.driver->ops->has(rig.driver, rig_id(1), &err), 0);
+		assert_int_equal(rig.driver->ops->has(rig.driver, rig_id(2), &err), 0);
+	}
 }

@@ -66,10 +66,17 @@ static int displaced(void *ctx, const char *name, struct nc_reader *content, uin
 	return code < 0 ? code : nc_buf_add_text(&rig->reports, ";", err);
 }
 
+static int parent_is_ready(void *ctx, struct nacre_error *err)
+{
+	return 0;
+}
+
+/* Whoever is patient looks at the parent as late as can be. */
 void rig_begin(struct rig *rig, unsigned number, unsigned parent)
 {
 	struct nacre_error err;
-	struct nc_tree_hooks hooks = { .displaced = { .fn = displaced, .ctx = rig } };
+	struct nc_tree_hooks hooks = { .displaced = { .fn = displaced, .ctx = rig },
+				       .parent_ready = rig->driver->ops->patient ? parent_is_ready : NULL };
 	assert_done(nc_tree_remove(rig->root, "stage", &err));
 	assert_done(nc_dir_ensure(rig->root, "stage", &rig->stage, &err));
 	nc_buf_clear(&rig->reports);

@@ -22,7 +22,7 @@ static bool alone(void)
 	return nc_processors() < 2 || geteuid() != 0;
 }
 
-static int set_up_erofs(void **state)
+static int set_up_driver(void **state, const char *driver)
 {
 	int code = set_up(state);
 	struct fixture *fixture = *state;
@@ -32,8 +32,23 @@ static int set_up_erofs(void **state)
 	int tmp = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_done(nc_tree_remove(tmp, "store", &err));
 	close(tmp);
-	fixture->store = open_with(fixture->root, 0, "erofs");
+	fixture->store = open_with(fixture->root, 0, driver);
 	return 0;
+}
+
+static int set_up_erofs(void **state)
+{
+	return set_up_driver(state, "erofs");
+}
+
+static int set_up_overlay(void **state)
+{
+	return set_up_driver(state, "overlay");
+}
+
+static int set_up_vfs(void **state)
+{
+	return set_up_driver(state, "vfs");
 }
 
 /* --- layers that wait for one another ------------------------------------------------------------------------------ */
@@ -125,6 +140,15 @@ static void assert_empty(struct fixture *fixture)
 	let_go(&stack);
 }
 
+/* The second is another than make_stack's. */
+static void make_second(struct stack *stack, const char *const *pairs)
+{
+	nc_buf_release(&stack->tars[1]);
+	make_tar(&stack->tars[1], pairs);
+	stack->diff_ids[1] = digest_of(&stack->tars[1]);
+	assert_done(nc_node_chain_id(stack->ids[0], &stack->diff_ids[1], stack->ids[1], &err));
+}
+
 /* The first waits until the second was read to its end: one after the other they would never come. */
 static void side_by_side(void **state)
 {
@@ -137,10 +161,7 @@ static void side_by_side(void **state)
 	make_stack(&stack, fixture);
 	assert_int_equal(send(&stack, 0, &ended, NULL), 1);
 	/* one that asks for nothing of the first */
-	nc_buf_release(&stack.tars[1]);
-	make_tar(&stack.tars[1], (const char *const[]){ "c/", "", "c/two", "2", NULL });
-	stack.diff_ids[1] = digest_of(&stack.tars[1]);
-	assert_done(nc_node_chain_id(stack.ids[0], &stack.diff_ids[1], stack.ids[1], &err));
+	make_second(&stack, (const char *const[]){ "c/", "", "c/two", "2", NULL });
 	assert_int_equal(send(&stack, 1, NULL, &ended), 1);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(nc_ingest_settle(stack.ingest, true, &number, &err), 1);
@@ -166,6 +187,33 @@ static void assert_content(struct fixture *fixture, const char *id, const char *
 	assert_done(view->ops->content(view, path, &reader, &err));
 	assert_done(nc_reader_slurp(reader, 100, &got, &len, &err));
 	assert_string_equal(got, want);
+}
+
+/* What is hidden of the first is known to the second while the first is still being written. */
+static void marks_do_not_wait(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stack stack;
+	NC_CLEANUP(nc_view_auto) struct nc_view *view = NULL;
+	struct nc_reader *reader = NULL;
+	atomic_bool ended = false;
+	size_t number;
+	if (alone())
+		skip();
+	make_stack(&stack, fixture);
+	make_second(&stack, (const char *const[]){ "a/", "", "a/.wh.one", "", "a/two", "2", "a/.wh.none", "", NULL });
+	assert_int_equal(send(&stack, 0, &ended, NULL), 1);
+	assert_int_equal(send(&stack, 1, NULL, &ended), 1);
+	while (nc_ingest_settle(stack.ingest, true, &number, &err) > 0)
+		;
+	assert_int_equal(number, 1);
+	assert_done(nc_ingest_commit(stack.ingest, &err));
+	assert_content(fixture, stack.ids[0], "a/one", "1");
+	assert_content(fixture, stack.ids[1], "a/two", "2");
+	struct nc_driver *driver = fixture->store->driver;
+	assert_done(driver->ops->view(driver, stack.ids[1], &view, &err));
+	assert_int_equal(view->ops->content(view, "a/one", &reader, &err), NACRE_E_NOTFOUND);
+	let_go(&stack);
 }
 
 static void what_needs_the_lower_waits(void **state)
@@ -282,15 +330,22 @@ static void where_there_can_be_no_thread_they_come_one_by_one(void **state)
 	let_go(&stack);
 }
 
+/* Each with every driver that is patient. */
+#define WITH_ALL(test)                                                                                                 \
+	cmocka_unit_test_setup_teardown(test, set_up_erofs, tear_down),                                                \
+		cmocka_unit_test_setup_teardown(test, set_up_overlay, tear_down),                                      \
+		cmocka_unit_test_setup_teardown(test, set_up_vfs, tear_down)
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(side_by_side, set_up_erofs, tear_down),
-		cmocka_unit_test_setup_teardown(what_needs_the_lower_waits, set_up_erofs, tear_down),
-		cmocka_unit_test_setup_teardown(the_lower_fails, set_up_erofs, tear_down),
-		cmocka_unit_test_setup_teardown(the_upper_fails, set_up_erofs, tear_down),
-		cmocka_unit_test_setup_teardown(given_up_half_way, set_up_erofs, tear_down),
-		cmocka_unit_test_setup_teardown(where_there_can_be_no_thread_they_come_one_by_one, set_up_erofs, tear_down),
+		WITH_ALL(side_by_side),
+		WITH_ALL(marks_do_not_wait),
+		WITH_ALL(what_needs_the_lower_waits),
+		WITH_ALL(the_lower_fails),
+		WITH_ALL(the_upper_fails),
+		WITH_ALL(given_up_half_way),
+		WITH_ALL(where_there_can_be_no_thread_they_come_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
