@@ -256,7 +256,18 @@ static int check(const struct nc_attrs *attrs, const char *path, struct nacre_er
 	return 0;
 }
 
-int nc_attrs_set_fd(int fd, const struct nc_attrs *attrs, enum nc_entry_type type, bool owned, const char *path,
+unsigned nc_attrs_right(int fd, const struct nc_attrs *attrs)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return 0;
+	/* an attribute may be an ACL, which sets the mode, too */
+	bool mode = (st.st_mode & 07777) == (attrs->mode & 07777) && !attrs->xattr_count;
+	bool owner = st.st_uid == attrs->uid && st.st_gid == attrs->gid;
+	return (owner ? NC_RIGHT_OWNER : 0) | (mode ? NC_RIGHT_MODE : 0);
+}
+
+int nc_attrs_set_fd(int fd, const struct nc_attrs *attrs, enum nc_entry_type type, unsigned right, const char *path,
 		    struct nacre_error *err)
 {
 	struct timespec times[2];
@@ -264,19 +275,19 @@ int nc_attrs_set_fd(int fd, const struct nc_attrs *attrs, enum nc_entry_type typ
 	int code = check(attrs, path, err);
 	if (code < 0)
 		return code;
-	if (!owned && fchown(fd, attrs->uid, attrs->gid) < 0)
+	if (!(right & NC_RIGHT_OWNER) && fchown(fd, attrs->uid, attrs->gid) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set owner of '%s'", path);
 	code = set_xattrs(fd, NULL, attrs, type, path, err);
 	if (code < 0)
 		return code;
-	if (fchmod(fd, attrs->mode & 07777) < 0)
+	if (!(right & NC_RIGHT_MODE) && fchmod(fd, attrs->mode & 07777) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set mode of '%s'", path);
 	if (futimens(fd, times) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set time of '%s'", path);
 	return 0;
 }
 
-int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, enum nc_entry_type type, bool owned,
+int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, enum nc_entry_type type, unsigned right,
 		    const char *path, struct nacre_error *err)
 {
 	struct timespec times[2];
@@ -284,7 +295,7 @@ int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, e
 	int code = check(attrs, path, err);
 	if (code < 0)
 		return code;
-	if (!owned && fchownat(dirfd, name, attrs->uid, attrs->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!(right & NC_RIGHT_OWNER) && fchownat(dirfd, name, attrs->uid, attrs->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set owner of '%s'", path);
 	if (attrs->xattr_count) {
 		struct proc_path by_path;
@@ -294,7 +305,8 @@ int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, e
 		if (code < 0)
 			return code;
 	}
-	if (type != NC_ENTRY_SYMLINK && fchmodat(dirfd, name, attrs->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
+	if (type != NC_ENTRY_SYMLINK && !(right & NC_RIGHT_MODE) &&
+	    fchmodat(dirfd, name, attrs->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set mode of '%s'", path);
 	if (utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "set time of '%s'", path);

@@ -40,12 +40,18 @@ void nc_xattr_list_release(struct nc_xattr_list *list);
 void nc_attrs_of_stat(const struct stat *st, struct nc_attrs *ret);
 void nc_attrs_of_entry(const struct nc_entry *entry, struct nc_attrs *ret);
 
+/* What an object that was made just now has already, so that it need not be set. */
+enum nc_attrs_right {
+	NC_RIGHT_OWNER = 1,
+	NC_RIGHT_MODE = 2,
+};
+unsigned nc_attrs_right(int fd, const struct nc_attrs *attrs);
 /* Set all on an open file or directory, in the order in which none undoes another: owner, attributes, mode, times.
- * owned: it has its owner already. path serves the messages. */
-int nc_attrs_set_fd(int fd, const struct nc_attrs *attrs, enum nc_entry_type type, bool owned, const char *path,
+ * right: bits of nc_attrs_right, which are left out. path serves the messages. */
+int nc_attrs_set_fd(int fd, const struct nc_attrs *attrs, enum nc_entry_type type, unsigned right, const char *path,
 		    struct nacre_error *err);
 /* The same for a link, device or fifo by its name. */
-int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, enum nc_entry_type type, bool owned,
+int nc_attrs_set_at(int dirfd, const char *name, const struct nc_attrs *attrs, enum nc_entry_type type, unsigned right,
 		    const char *path, struct nacre_error *err);
 
 /* Removes every extended attribute that nc_xattrs_read would show. */

@@ -105,7 +105,7 @@ static int copy_file(int from_dir, const char *from_name, const struct stat *st,
 	int code = copy_content(from, to, st->st_size, path, err);
 	if (code < 0)
 		return code;
-	return nc_attrs_set_fd(to, attrs, NC_ENTRY_FILE, false, path, err);
+	return nc_attrs_set_fd(to, attrs, NC_ENTRY_FILE, 0, path, err);
 }
 
 static int make_other(int from_dir, const char *from_name, const struct stat *st, int to_dir, const char *to_name,
@@ -143,7 +143,7 @@ int nc_copy_object(int from_dir, const char *from_name, const struct stat *st, i
 	if (type == NC_ENTRY_FILE)
 		return copy_file(from_dir, from_name, st, to_dir, to_name, &attrs, path, err);
 	code = make_other(from_dir, from_name, st, to_dir, to_name, path, err);
-	return code < 0 ? code : nc_attrs_set_at(to_dir, to_name, &attrs, type, false, path, err);
+	return code < 0 ? code : nc_attrs_set_at(to_dir, to_name, &attrs, type, 0, path, err);
 }
 
 int nc_copy_directory(int from_dir, const char *from_name, const struct stat *st, int to, const char *path,
@@ -158,5 +158,5 @@ int nc_copy_directory(int from_dir, const char *from_name, const struct stat *st
 	attrs.xattrs = xattrs.items;
 	attrs.xattr_count = xattrs.count;
 	nc_acl_drop(to);
-	return nc_attrs_set_fd(to, &attrs, NC_ENTRY_DIR, false, path, err);
+	return nc_attrs_set_fd(to, &attrs, NC_ENTRY_DIR, 0, path, err);
 }

@@ -191,7 +191,7 @@ static int dress_root(int dir, struct nc_estack *parents, struct nacre_error *er
 	const struct nc_enode *node = &root.inode.node;
 	struct nc_attrs attrs = { .uid = node->uid, .gid = node->gid, .mode = node->mode, .mtime = { node->sec, node->nsec },
 				  .xattrs = xattrs.items, .xattr_count = xattrs.count };
-	return nc_attrs_set_fd(dir, &attrs, NC_ENTRY_DIR, false, "/", err);
+	return nc_attrs_set_fd(dir, &attrs, NC_ENTRY_DIR, 0, "/", err);
 }
 
 static int erofs_writable_make(struct nc_driver *driver, const char *parent, int dir, struct nacre_error *err)

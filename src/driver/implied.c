@@ -53,7 +53,7 @@ static int imply(struct nc_unpack *unpack, int dir, const char *name, const char
 		struct nc_attrs attrs = { .mode = 0755, .mtime = *when };
 		if (unpack->acls)
 			nc_acl_drop(fd);
-		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, false, path, err);
+		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, 0, path, err);
 	}
 	if (code < 0)
 		return code;

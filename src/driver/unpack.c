@@ -39,7 +39,7 @@ int nc_root_dress(int root, struct nc_stack *parents, struct nacre_error *err)
 		return nc_fail(err, NACRE_E_IO, errno, "open the root of the layer");
 	nc_acl_drop(fd);
 	if (!parents)
-		return nc_attrs_set_fd(fd, &plain, NC_ENTRY_DIR, false, "/", err);
+		return nc_attrs_set_fd(fd, &plain, NC_ENTRY_DIR, 0, "/", err);
 	int code = nc_stack_find(parents, "", &found, err);
 	if (code == 0)
 		code = nc_fail(err, NACRE_E_CORRUPT, 0, "the parent layer has no root directory");
@@ -113,7 +113,7 @@ static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
 		code = nc_fail(err, errno == EFBIG ? NACRE_E_LIMIT : NACRE_E_IO, errno, "set size of '%s'",
 			       file->path);
 	if (code >= 0)
-		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->owned, file->path, err);
+		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->right, file->path, err);
 	/* on its way to the disk before the sync that awaits it all; what cannot be written the sync will report */
 	if (code >= 0 && file->size >= EARLY_BYTES)
 		sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -138,7 +138,7 @@ int nc_unpack_data(struct nc_unpack *unpack, const void *bytes, size_t len, uint
 }
 
 /* Take over a file just created, whose content is to come. */
-static int start_file(struct nc_unpack *unpack, int *fd, const struct nc_entry *entry, const char *path, bool owned,
+static int start_file(struct nc_unpack *unpack, int *fd, const struct nc_entry *entry, const char *path,
 		      struct nacre_error *err)
 {
 	struct nc_unpack_file *file = &unpack->file;
@@ -147,7 +147,7 @@ static int start_file(struct nc_unpack *unpack, int *fd, const struct nc_entry *
 	if (!entry->size) {
 		struct nc_attrs attrs;
 		nc_attrs_of_entry(entry, &attrs);
-		return nc_attrs_set_fd(*fd, &attrs, NC_ENTRY_FILE, owned, path, err);
+		return nc_attrs_set_fd(*fd, &attrs, NC_ENTRY_FILE, nc_attrs_right(*fd, &attrs), path, err);
 	}
 	file->path = nc_strdup(path);
 	if (!file->path)
@@ -159,7 +159,7 @@ static int start_file(struct nc_unpack *unpack, int *fd, const struct nc_entry *
 	file->attrs.xattrs = file->xattrs.items;
 	file->attrs.xattr_count = file->xattrs.count;
 	file->sparse = entry->sparse;
-	file->owned = owned;
+	file->right = nc_attrs_right(*fd, &file->attrs);
 	file->at = 0;
 	file->size = entry->size;
 	file->expected = entry->stored;
@@ -204,7 +204,8 @@ static int put_file(struct nc_unpack *unpack, struct place *place, struct nacre_
 	const struct nc_entry *entry = place->entry;
 	NC_AUTO_FD int fd = -1;
 	for (int tries = 0; fd < 0; tries++) {
-		fd = openat(unpack->dir.fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = openat(unpack->dir.fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    entry->mode & 0777);
 		if (fd < 0 && (errno != EEXIST || tries))
 			return nc_fail(err, NACRE_E_IO, errno, "create '%s'", place->path);
 		int code = fd < 0 ? make_room(unpack, place, err) : 0;
@@ -213,7 +214,7 @@ static int put_file(struct nc_unpack *unpack, struct place *place, struct nacre_
 	}
 	if (unpack->dir.has_acl)
 		nc_acl_drop(fd);
-	int code = start_file(unpack, &fd, entry, place->path, is_owned(unpack, entry), err);
+	int code = start_file(unpack, &fd, entry, place->path, err);
 	if (code < 0)
 		return code;
 	unpack->size += entry->size;
@@ -225,7 +226,7 @@ static int put_dir(struct nc_unpack *unpack, struct place *place, struct nacre_e
 	const struct nc_entry *entry = place->entry;
 	bool made = false;
 	while (!made) {
-		made = mkdirat(unpack->dir.fd, place->name, 0700) == 0;
+		made = mkdirat(unpack->dir.fd, place->name, 0700 | (entry->mode & 0777)) == 0;
 		if (!made && errno != EEXIST)
 			return nc_fail(err, NACRE_E_IO, errno, "create directory '%s'", place->path);
 		int code = made ? 0 : make_room(unpack, place, err);
@@ -248,7 +249,7 @@ static int put_dir(struct nc_unpack *unpack, struct place *place, struct nacre_e
 		nc_acl_drop(fd);
 	int code = made ? 0 : nc_xattrs_drop(fd, place->path, err);
 	if (code >= 0)
-		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, made && is_owned(unpack, entry), place->path, err);
+		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, nc_attrs_right(fd, &attrs), place->path, err);
 	return code < 0 ? code : NC_PUT_DONE;
 }
 
@@ -296,8 +297,8 @@ static int put_node(struct nc_unpack *unpack, struct place *place, struct nacre_
 		if (code < 0)
 			return code;
 	}
-	int code = nc_attrs_set_at(unpack->dir.fd, place->name, &attrs, entry->type, is_owned(unpack, entry),
-				   place->path, err);
+	int code = nc_attrs_set_at(unpack->dir.fd, place->name, &attrs, entry->type,
+				   is_owned(unpack, entry) ? NC_RIGHT_OWNER : 0, place->path, err);
 	return code < 0 ? code : NC_PUT_DONE;
 }
 
@@ -446,7 +447,7 @@ static int put_root(struct nc_unpack *unpack, const struct nc_entry *entry, stru
 	nc_attrs_of_entry(entry, &attrs);
 	code = nc_xattrs_drop(fd, "/", err);
 	if (code >= 0)
-		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, false, "/", err);
+		code = nc_attrs_set_fd(fd, &attrs, NC_ENTRY_DIR, 0, "/", err);
 	return code < 0 ? code : NC_PUT_DONE;
 }
 
@@ -498,7 +499,7 @@ static int put_aufs(struct nc_unpack *unpack, const char *name, const struct nc_
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "create '%s'", name);
 	unpack->sink = false;
-	code = start_file(unpack, &fd, entry, name, false, err);
+	code = start_file(unpack, &fd, entry, name, err);
 	return code < 0 ? code : NC_PUT_DONE;
 }
 

@@ -27,7 +27,8 @@ struct nc_unpack_dir {
 /* The file whose content is coming. */
 struct nc_unpack_file {
 	int fd;				/* -1: none */
-	bool sparse, owned;
+	bool sparse;
+	unsigned right;			/* enum nc_attrs_right */
 	uint64_t at, size, expected;	/* bytes written so far, of the file, and to come */
 	struct nc_attrs attrs;
 	struct nc_xattr_list xattrs;
