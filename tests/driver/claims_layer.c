@@ -86,6 +86,16 @@ void modes_and_owners(void **state)
 		   "d tmp [1777 0:0 1000]\n"
 		   "f tmp/big [640 4294967294:4294967294 1000] x\n"
 		   "l tmp/link [777 12:13 1000] nowhere\n");
+	/* whatever the process leaves of a mode */
+	char *want = rig_view_dump(&rig, 1);
+	static const mode_t masks[] = { 0, 027, 0177 };
+	for (unsigned i = 0; i < sizeof masks / sizeof *masks; i++) {
+		mode_t before = umask(masks[i]);
+		rig_layer(&rig, 2 + i, 0, tree);
+		umask(before);
+		rig_expect(&rig, 2 + i, want);
+	}
+	free(want);
 }
 
 void byte_order(void **state)
