@@ -318,7 +318,7 @@ static int sweep_one(void *ctx, const char *name, struct nacre_error *err)
 int nc_holds_sweep(struct nacre_store *store, struct nacre_error *err)
 {
 	struct sweep sweep = { .store = store, .home = -1, .locks = -1 };
-	int code = open_home(store, &sweep.home, NULL);
+	int code = open_home(store, &sweep.home, err);
 	if (code == 0)
 		code = nc_locks_open(store, &sweep.locks, err);
 	if (code == 0)

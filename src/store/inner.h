@@ -124,6 +124,8 @@ bool nc_id_valid(const char *id);
 int nc_id_random(char *ret, struct nacre_error *err);
 bool nc_id_like_number(const char *id);
 bool nc_node_exists(struct nacre_store *store, const char *id);
+/* 1, 0, or NACRE_E_IO where that cannot be told: for who is about to take something away. */
+int nc_node_there(struct nacre_store *store, const char *id, struct nacre_error *err);
 /* Whether node is the directory of that node in graph now. */
 bool nc_node_is(int graph, const char *id, int node);
 /* Whether something could not be read (no memory, a failing disk), which says nothing about what it is. */

@@ -20,17 +20,15 @@
 
 /* --- is it damaged? --------------------------------------------------------------------------------------------- */
 
-static bool has_file(int dir, const char *name)
-{
-	struct stat st;
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* Whether the files of a node are those of a layer that nacre brought, and nothing is missing. */
-static bool is_whole(struct nacre_store *store, int node)
+static int is_whole(struct nacre_store *store, int node, struct nacre_error *err)
 {
-	return has_file(node, "diffid") && has_file(node, "tarsize") &&
-	       (store->driver->ops->tar || has_file(node, "tar-data.json.gz"));
+	int there = nc_file_exists(node, "diffid", err);
+	if (there > 0)
+		there = nc_file_exists(node, "tarsize", err);
+	if (there > 0 && !store->driver->ops->tar)
+		there = nc_file_exists(node, "tar-data.json.gz", err);
+	return there;
 }
 
 int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error *err)
@@ -42,13 +40,16 @@ int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error
 	int code = nc_node_open(store, id, &node, err);
 	if (code < 0)
 		return code == NACRE_E_CORRUPT ? 1 : code;
-	if (!has_file(node, "diffid") && !has_file(node, "tarsize"))
-		return 1;
+	int ours = nc_file_exists(node, "diffid", err);
+	if (ours == 0)
+		ours = nc_file_exists(node, "tarsize", err);
+	if (ours <= 0)
+		return ours < 0 ? ours : 1;
 	int there = store->driver->ops->has(store->driver, id, err);
-	if (there < 0)
+	if (there > 0)
+		there = is_whole(store, node, err);
+	if (there <= 0)
 		return there;
-	if (!there || !is_whole(store, node))
-		return 0;
 	code = ingest->thorough ? nacre_layer_verify(store, id, &why) : 0;
 	if (code == NACRE_E_NOMEM || code == NACRE_E_CANCELLED)
 		return nc_fail(err, code, why.sys, "%s", why.msg);
@@ -120,7 +121,10 @@ static int put_files(struct nacre_store *store, const char *id, int dir, struct 
 	NC_AUTO_FD int node = -1;
 	int code = nc_node_open(store, id, &node, err);
 	for (size_t i = 0; code == 0 && i < sizeof files / sizeof *files; i++) {
-		if (!has_file(dir, files[i]) || (strcmp(files[i], "json") == 0 && describes(store, id)))
+		int there = nc_file_exists(dir, files[i], err);
+		if (there < 0)
+			return there;
+		if (!there || (strcmp(files[i], "json") == 0 && describes(store, id)))
 			continue;
 		if (renameat(dir, files[i], node, files[i]) < 0)
 			code = nc_fail(err, NACRE_E_IO, errno, "replace '%s'", files[i]);

@@ -29,6 +29,11 @@ bool nc_node_exists(struct nacre_store *store, const char *id)
 	return fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0 ? S_ISDIR(st.st_mode) : errno != ENOENT;
 }
 
+int nc_node_there(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	return nc_id_valid(id) && store->graph >= 0 ? nc_file_exists(store->graph, id, err) : 0;
+}
+
 /* Likewise: only what is known to be gone is gone. */
 bool nc_node_is(int graph, const char *id, int node)
 {

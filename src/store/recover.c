@@ -49,7 +49,7 @@ static int is_ahead(struct nacre_store *store, const char *full, struct nacre_er
 	int code = nc_name_read(store, full, &target, err);
 	if (code < 0)
 		return nc_is_unread(code) ? code : 0;
-	int there = nc_file_exists(store->graph, target.id, err);
+	int there = nc_node_there(store, target.id, err);
 	return there < 0 ? there : !there;
 }
 
@@ -62,7 +62,7 @@ static int was_moved(struct nacre_store *store, int dir, const struct nc_step *s
 	if (step->kind == NC_STEP_NAME)
 		there = is_ahead(store, step->name, err);
 	else if (step->kind == NC_STEP_NODE)
-		there = nc_file_exists(store->graph, step->id, err);
+		there = nc_node_there(store, step->id, err);
 	else if (step->kind == NC_STEP_BLOB)
 		there = nc_blob_exists(store, step->hex, NULL, err);
 	if (there <= 0)
@@ -130,8 +130,12 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct nc_step *step = &plan->steps[i];
-		if (step->kind == NC_STEP_BLOB || step->kind == NC_STEP_NAME || step->kind == NC_STEP_UNNAME ||
-		    nc_node_exists(store, step->id))
+		if (step->kind == NC_STEP_BLOB || step->kind == NC_STEP_NAME || step->kind == NC_STEP_UNNAME)
+			continue;
+		int there = nc_node_there(store, step->id, err);
+		if (there < 0)
+			return there;
+		if (there)
 			continue;
 		int staged = step->kind == NC_STEP_NODE ? is_staged(dir, "graph", step->id, err) : 0;
 		if (staged <= 0)
@@ -167,7 +171,10 @@ static int drop_dangling(struct nacre_store *store, int locks, const char *full,
 	if (code < 0)
 		return code;
 	code = nc_name_read(store, full, &target, err);
-	if (code == NACRE_E_NOTFOUND || (code == 0 && !nc_node_exists(store, target.id)))
+	int there = code == 0 ? nc_node_there(store, target.id, err) : 1;
+	if (there < 0)
+		return there;
+	if (code == NACRE_E_NOTFOUND || !there)
 		code = nc_name_unlink(store, full, err);
 	/* one that is damaged is left for a check to find */
 	return code > 0 || code == NACRE_E_CORRUPT ? 0 : code;

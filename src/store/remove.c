@@ -182,8 +182,11 @@ static int take_names(struct removal *removal, struct nacre_error *err)
 		if (step->kind != NC_STEP_UNNAME)
 			continue;
 		code = nc_name_read(removal->store, step->name, &target, err);
-		bool mine =
-			code == 0 && (strcmp(step->id, target.id) == 0 || !nc_node_exists(removal->store, target.id));
+		bool mine = code == 0 && strcmp(step->id, target.id) == 0;
+		if (code == 0 && !mine) {
+			code = nc_node_there(removal->store, target.id, err);
+			mine = code == 0;
+		}
 		if (mine)
 			code = nc_plan_add_unname(&removal->gone, step->name, err);
 		if (code >= 0 && mine)
@@ -295,8 +298,9 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *stage, const struct nc_plan *plan,
 		       struct nacre_error *err)
 {
-	if (nc_node_exists(store, plan->steps[0].id))	/* it died before its commit */
-		return 0;
+	int there = nc_node_there(store, plan->steps[0].id, err);
+	if (there != 0)	/* it died before its commit */
+		return there < 0 ? there : 0;
 	struct removal removal = { .store = store, .locks = locks, .nodes = -1, .stage = stage, .plan = *plan };
 	int code = nc_dir_ensure(stage->dir, "graph", &removal.nodes, err);
 	if (code == 0)
@@ -305,9 +309,9 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 		return code;
 	size_t from = 1;
 	while (from < plan->count && plan->steps[from].kind == NC_STEP_NODE &&
-	       !nc_node_exists(store, plan->steps[from].id))
+	       (there = nc_node_there(store, plan->steps[from].id, err)) == 0)
 		from++;
-	code = take_unneeded(&removal, from, err);
+	code = there < 0 ? there : take_unneeded(&removal, from, err);
 	if (code == 0 && removal.gone.count)
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)

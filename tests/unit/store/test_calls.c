@@ -8,9 +8,10 @@
 
 static _Thread_local long countdown;	/* the call that brings it to 0 fails; 0: none does */
 static int failed;			/* with this errno */
-static bool marked;			/* a plan became a commit */
-static bool mortal;			/* the process ends before the next rename, once */
-static long lives;			/* renames are made from the mark on */
+static bool removes;			/* the operation is a removal, whose mark is that a node leaves the graph */
+static bool marked;			/* a plan became a commit, or that */
+static bool mortal;			/* the process ends before the next change, once */
+static long lives;			/* changes are made from the mark on: renames, and unlinks of a removal */
 
 static int fate(enum call call, const char *name)
 {
@@ -19,8 +20,8 @@ static int fate(enum call call, const char *name)
 				      [CALL_LOCK] = ENOLCK, [CALL_RANDOM] = EIO };
 	if (countdown > 0 && --countdown == 0)
 		return failed = errors[call];
-	marked |= call == CALL_RENAME && strcmp(name, NC_PLAN_COMMIT) == 0;
-	if (mortal && marked && call == CALL_RENAME && lives-- == 0)
+	marked |= call == CALL_RENAME && (removes ? nc_id_valid(name) : strcmp(name, NC_PLAN_COMMIT) == 0);
+	if (mortal && marked && (call == CALL_RENAME || (removes && call == CALL_UNLINK)) && lives-- == 0)
 		leave(0);
 	return 0;
 }
@@ -84,7 +85,16 @@ static int bring_layers(struct nacre_store *store)
 	return code < 0 ? code : nc_ingest_commit(ingest, &err);
 }
 
-static int (*const operations[])(struct nacre_store *store) = { load, complete, keep, bring_layers };
+/* An image with its names and a layer that nobody else needs. */
+static int remove_image(struct nacre_store *store)
+{
+	removes = true;
+	int code = nacre_remove(store, "old", NACRE_REMOVE_FORCE, NULL, NULL, &err);
+	removes = false;
+	return code;
+}
+
+static int (*const operations[])(struct nacre_store *store) = { load, complete, keep, bring_layers, remove_image };
 
 /* --- the state of a store --------------------------------------------------------------------------------------- */
 
@@ -207,7 +217,7 @@ static void assert_broken(const struct fixture *fixture, struct nacre_store *sto
 {
 	if (entries(fixture, "graph/_tmp") == 0)
 		return;
-	assert_int_equal(nacre_tag(store, "old", "another", &err), NACRE_E_IO);
+	assert_int_equal(nacre_tag(store, "kept", "another", &err), NACRE_E_IO);
 	assert_string_equal(err.msg, "an earlier commit failed half way: open the store again");
 }
 
@@ -305,7 +315,8 @@ static void calls_of_who_comes_next_fail(void **state)
 		struct states states = prepare(*state, operations[i]);
 		long renames = 0;
 		for (; die_at(*state, operations[i], renames); renames++) {
-			clean_up_failing(*state, renames ? states.after : states.before, 1 + renames % 3, 3);
+			bool all = operations[i] == remove_image;
+			clean_up_failing(*state, renames ? states.after : states.before, all ? 1 : 1 + renames % 3, all ? 1 : 3);
 			if (renames < 2 || operations[i] != load)
 				continue;
 			lose_marks(*state);
