@@ -504,7 +504,8 @@ char *rig_dir_dump(const char *root)
 		assert_done(nc_xattrs_read(up, slash ? slash + 1 : name, &xattrs, &err));
 		if (up != dir)
 			close(up);
-		struct nc_view_file file = { .number = st.st_ino };
+		/* the files of a mount may come from several file systems */
+		struct nc_view_file file = { .number = st.st_ino ^ (uint64_t)st.st_dev << 40 };
 		struct nc_attrs attrs;
 		nc_attrs_of_stat(&st, &attrs);
 		file.entry = (struct nc_entry){
