@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Each call but the last writes whole blocks at multiples of their length: file systems then keep a file in large pages, which
+ * are made, and dropped with the file, at once. */
 #ifndef WRITE_BLOCK
 #define WRITE_BLOCK ((size_t)256 * 1024)
 #endif
-/* A run from this length on is not worth being copied to what is held back: a call costs less. */
-#define DIRECT_BYTES (WRITE_BLOCK / 4)
 
 void nc_writer_close(struct nc_writer *writer)
 {
@@ -55,19 +55,26 @@ static int fd_flush(struct fd_writer *self, struct nacre_error *err)
 	return held ? fd_put(self, self->block, held, err) : 0;
 }
 
-static int fd_add(struct fd_writer *self, const void *bytes, size_t len, struct nacre_error *err)
+/* All of them, or as many as the block has room for. */
+static size_t hold(struct fd_writer *self, const char *bytes, size_t len)
 {
-	if (len >= DIRECT_BYTES || len > WRITE_BLOCK - self->held) {
-		int code = fd_flush(self, err);
-		if (code < 0)
-			return code;
-	}
-	if (len >= DIRECT_BYTES)
-		return fd_put(self, bytes, len, err);
-	if (len)
-		memcpy(self->block + self->held, bytes, len);
-	self->held += len;
-	return 0;
+	size_t taken = len < WRITE_BLOCK - self->held ? len : WRITE_BLOCK - self->held;
+	memcpy(self->block + self->held, bytes, taken);
+	self->held += taken;
+	return taken;
+}
+
+static int fd_add(struct fd_writer *self, const char *bytes, size_t len, struct nacre_error *err)
+{
+	size_t done = self->held ? hold(self, bytes, len) : 0;
+	int code = self->held == WRITE_BLOCK ? fd_flush(self, err) : 0;
+	if (code < 0 || done == len)
+		return code;
+	size_t whole = (len - done) / WRITE_BLOCK * WRITE_BLOCK;
+	code = whole ? fd_put(self, bytes + done, whole, err) : 0;
+	if (code == 0)
+		hold(self, bytes + done + whole, len - done - whole);
+	return code;
 }
 
 static int fd_end(struct fd_writer *self, struct nacre_error *err)
