@@ -521,7 +521,7 @@ static void a_look_fails(void **state)
 {
 	static void (*const writers[])(void *ctx) = { do_load, do_load_blobs, do_complete, do_tag, do_remove };
 	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
-		at_every_change(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 7 });
+		at_every_change(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 19 });
 		empty_store(*state);
 	}
 }
@@ -530,7 +530,7 @@ static void the_clean_up_fails(void **state)
 {
 	static void (*const writers[])(void *ctx) = { do_load_blobs, do_complete, do_tag, do_untag, do_remove };
 	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
-		recovery_fails(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 13 }, i ? 11 : 29);
+		recovery_fails(*state, writers[i], (struct shot){ .error = EIO, .looks = true, .step = 29 }, i ? 17 : 41);
 		empty_store(*state);
 	}
 }
