@@ -1,5 +1,6 @@
 /* The catalog against the files: one is made of the files, in memory, and compared with the one that is there. */
 #include "store/check.h"
+#include "io/failure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,6 @@ int nc_check_catalog(struct nc_check *check, struct nacre_error *err)
 	if (code == NACRE_E_CORRUPT)
 		return nc_check_find(check, NC_FLAW_CATALOG, NULL, "catalog.db", err, "%s", why.msg);
 	if (code < 0 && code != NACRE_E_BUSY)
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	return code == 0 ? tell(&all, err) : 0;
 }

@@ -1,6 +1,7 @@
 /* The bytes: every layer's archive against its diff ID, its tree against its archive, every kept blob against its digest.
  * Layers are taken from the bottom up, each before what lies on it. */
 #include "store/check.h"
+#include "io/failure.h"
 #include "store/check_tree.h"
 
 #include <fcntl.h>
@@ -84,7 +85,7 @@ static int look_at_content(struct nc_check *check, const char *id, bool report, 
 	content->flaws = 0;
 	int code = look_inside(content, &why);
 	if (code < 0 && is_ours(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	if (code < 0 && nc_node_exists(check->store, id))
 		code = flawed(content, NC_FLAW_CONTENT, NULL, why.msg, err);
 	return code < 0 && nc_node_exists(check->store, id) ? code : content->flaws;
@@ -259,7 +260,7 @@ static int look_at_blob(struct nc_check *check, const char *hex, bool report, st
 	if (code == 0 || nc_blob_exists(check->store, hex, NULL, NULL) == 0)
 		return 0;
 	if (is_ours(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	snprintf(path, sizeof path, "blobs/sha256/%s", hex);
 	return report ? nc_check_find(check, NC_FLAW_BLOB, NULL, path, err, "%s", why.msg) : 1;
 }

@@ -1,6 +1,7 @@
 /* The files of a node, and its tree. */
 #include "image/config.h"
 #include "image/manifest.h"
+#include "io/failure.h"
 #include "store/check.h"
 #include "store/whole.h"
 
@@ -147,7 +148,7 @@ static int look_at_tree(struct look *look, struct nacre_error *err)
 		return 0;
 	int code = driver->ops->examine(driver, look->id, *parent ? parent : NULL, &why);
 	if (code < 0 && !is_flaw(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	return code < 0 ? tree_flaw(look, NC_FLAW_TREE_LAYOUT, why.msg, err) : 0;
 }
 
@@ -210,7 +211,7 @@ static int look_at_config(struct look *look, struct nacre_error *err)
 	if (code == 0)
 		code = nc_config_parse(bytes, len, &config, &why);
 	if (code < 0 && !is_flaw(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	return code < 0 ? flawed(look, NC_FLAW_CONFIG, "config", err, why.msg) : look_at_layers(look, config, err);
 }
 
@@ -250,7 +251,7 @@ static int look_at_list(const struct documents *documents, const char *name, str
 	snprintf(file, sizeof file, "manifests/%s", name);
 	int code = nc_whole_read(documents->dir, name, &blobs, &count, &why);
 	if (code < 0 && !is_flaw(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	if (code < 0)
 		return flawed(look, NC_FLAW_MANIFEST, file, err, why.msg);
 	for (size_t i = 0; code == 0 && i < count; i++)
@@ -271,7 +272,7 @@ static int look_at_document(void *ctx, const char *name, struct nacre_error *err
 		return 0;
 	int code = has_digest(documents->dir, name, name, &bytes, &len, &why);
 	if (code < 0 && !is_flaw(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	snprintf(file, sizeof file, "manifests/%s", name);
 	return code < 0 ? flawed(documents->look, NC_FLAW_MANIFEST, file, err, why.msg) : 0;
 }
@@ -334,7 +335,7 @@ static int look_inside(struct look *look, struct nacre_error *err)
 	if (code == NACRE_E_NOTFOUND)
 		return 0;
 	if (code < 0 && !is_flaw(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	if (code < 0) {
 		code = blame_file(look, why.msg, err);
 		return code < 0 ? code : nc_node_salvage(store, look->id, &look->facts, err);

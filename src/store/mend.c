@@ -10,6 +10,7 @@
  *
  * While the layer is mounted, by itself or below another, it stays as it is: the mount would lose its files. */
 #include "store/ingest.h"
+#include "io/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,7 @@ int nc_ingest_sound(struct nc_ingest *ingest, const char *id, struct nacre_error
 		return there;
 	code = ingest->thorough ? nacre_layer_verify(store, id, &why) : 0;
 	if (code == NACRE_E_NOMEM || code == NACRE_E_CANCELLED)
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	return code == 0;
 }
 

@@ -1,6 +1,7 @@
 /* The files of a node, graph/<id>/, and what they say together. */
 #include "image/config.h"
 #include "image/manifest.h"
+#include "io/failure.h"
 #include "store/inner.h"
 #include "store/whole.h"
 
@@ -126,7 +127,7 @@ static int read_description(int dir, const char *id, struct nc_node_facts *ret, 
 	if (code == 0)
 		code = nc_v1_image_read(json, len, &image, NULL, &why);
 	if (nc_is_unread(code))
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	if (code < 0)
 		return nc_fail(err, NACRE_E_CORRUPT, 0, "its json is damaged: %s", why.msg);
 	if (*image->id && strcmp(image->id, id) != 0)

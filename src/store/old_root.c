@@ -3,6 +3,7 @@
 
 #include "image/gojson.h"
 #include "image/reference.h"
+#include "io/failure.h"
 #include "io/fd.h"
 #include "store/inner.h"
 
@@ -261,7 +262,7 @@ int nc_old_names_read(int root, int graph, const char *driver, struct nc_old_nam
 	if (code == 0)
 		code = nc_json_parse_first(text, len, file, &json, NULL, &why);
 	if (code == NACRE_E_NOMEM || code == NACRE_E_IO || code == NACRE_E_DENIED)
-		return nc_fail(err, code, why.sys, "%s", why.msg);
+		return nc_failure_tell(&why, code, err);
 	if (code == 0) {
 		code = take_all(names, graph, json, err);
 	} else if (code != NACRE_E_NOTFOUND) {

@@ -1,5 +1,7 @@
 #include "transport/ask.h"
 
+#include "io/failure.h"
+
 static int ask(struct nc_job *job, struct nacre_error *err)
 {
 	struct nc_ask *self = (struct nc_ask *)job;
@@ -25,7 +27,7 @@ int nc_ask_all(struct nc_remote *remote, bool threads, struct nc_ask *asks, size
 	for (size_t i = 0; code == 0 && i < given; i++) {
 		code = nc_crew_await(&crew, &asks[i].job);
 		if (code < 0)
-			nc_fail(err, code, asks[i].job.failure.sys, "%s", asks[i].job.failure.msg);
+			nc_failure_tell(&asks[i].job.failure, code, err);
 	}
 	nc_crew_release(&crew);
 	return code;

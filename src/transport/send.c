@@ -1,6 +1,7 @@
 #include "transport/send.h"
 
 #include "io/crew.h"
+#include "io/failure.h"
 #include "io/fd.h"
 
 #include <stdlib.h>
@@ -134,10 +135,7 @@ static int wait_for_fewer(struct nc_sends *sends, unsigned most, struct nacre_er
 	while (sweep(sends) >= most && !sends->failed)
 		nc_crew_wait(&sends->crew);
 	nc_aside_pass_on(&sends->crew.aside);
-	bool failed = sends->failed;
-	if (failed)
-		nc_fail(err, sends->failure.code, 0, "%s", sends->failure.msg);
-	int code = failed ? sends->failure.code : 0;
+	int code = sends->failed ? nc_failure_tell(&sends->failure, sends->failure.code, err) : 0;
 	nc_crew_unlock(&sends->crew);
 	return code;
 }

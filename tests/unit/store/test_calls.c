@@ -207,7 +207,8 @@ static void states_free(struct states *states)
 static void assert_told(int code)
 {
 	int expected = failed == ENOSPC ? NACRE_E_NOSPACE : NACRE_E_IO;
-	if (code != expected || err.code != code || !strstr(err.msg, strerror(failed)))
+	const char *reason = strstr(err.msg, strerror(failed));
+	if (code != expected || err.code != code || !reason || strstr(reason + 1, strerror(failed)))
 		fail_msg("%d, '%s', for '%s'", code, err.msg, strerror(failed));
 }
 
