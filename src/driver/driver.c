@@ -1,7 +1,9 @@
 #include "driver/drivers.h"
 
 #include "io/fd.h"
+#include "io/writeback.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 const struct nc_driver_ops *const nc_drivers[] = { &nc_erofs_driver, &nc_overlay_driver, &nc_btrfs_driver, &nc_vfs_driver,
@@ -12,6 +14,14 @@ int nc_driver_where(struct nc_driver *driver, const char *id, struct nc_buf *ret
 	if (!driver->ops->where)
 		return nc_fail(err, NACRE_E_UNSUPPORTED, 0, "the %s driver keeps no directories", driver->ops->name);
 	return driver->ops->where(driver, id, ret, err);
+}
+
+void nc_driver_writeback(const struct nc_driver *driver, int root, const char *id, bool wait, size_t *room)
+{
+	NC_AUTO_FD int home = openat(root, driver->ops->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	NC_AUTO_FD int tree = openat(home, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (tree >= 0)
+		nc_writeback_tree(tree, wait, room);
 }
 
 const struct nc_driver_ops *nc_driver_find(const char *name)

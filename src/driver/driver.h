@@ -147,6 +147,10 @@ struct nc_driver {
 /* where, for any driver: NACRE_E_UNSUPPORTED when it keeps no directories. */
 int nc_driver_where(struct nc_driver *driver, const char *id, struct nc_buf *ret, struct nacre_error *err);
 
+/* nc_writeback_tree of what layer id has in a store in root. Only of drivers whose trees lie in <name>/<id>: those of btrfs do
+ * not, and need none. */
+void nc_driver_writeback(const struct nc_driver *driver, int root, const char *id, bool wait, size_t *room);
+
 /* A layer being written. */
 struct nc_tree_ops {
 	/* A member; returns an nc_put, or a negative code (the tree can then only be aborted). */

@@ -27,7 +27,7 @@ int nc_unpack_is_hidden(struct nc_unpack *unpack, const char *path, bool *ret, s
 	*ret = true;
 	if (unpack->root_opaque)
 		return 0;
-	NC_AUTO_FD int dir = openat(unpack->root, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	NC_AUTO_FD int dir = openat(unpack->root, ".", OPEN_DIR);
 	if (dir < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open the root of the layer");
 	const char *at = path;
@@ -49,7 +49,7 @@ int nc_unpack_is_hidden(struct nc_unpack *unpack, const char *path, bool *ret, s
 			return 0;
 		if (!*at)
 			break;
-		int next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int next = openat(dir, name, OPEN_DIR);
 		if (next < 0)
 			return nc_fail(err, NACRE_E_IO, errno, "open '%s'", path);
 		nc_fd_release(&dir);
@@ -121,10 +121,10 @@ static int hide_name(struct nc_unpack *unpack, int dir, const char *path, const 
 	}
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	NC_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	NC_AUTO_FD int fd = openat(dir, name, OPEN_DIR);
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s'", name);
-	NC_AUTO_BUF struct nc_buf full = NC_BUF_INIT(1u << 17);
+	NC_AUTO_BUF struct nc_buf full = NC_BUF_INIT(2 * NAME_LIMIT);
 	int code = nc_buf_addf(&full, err, "%s%s%s", path, *path ? "/" : "", name);
 	return code < 0 ? code : nc_unpack_make_opaque(unpack, fd, full.data, err);
 }

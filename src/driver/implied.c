@@ -18,8 +18,6 @@
 #define STEPS_MAX 16384
 #define PATH_LIMIT 65535
 
-#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
 /* --- missing directories ---------------------------------------------------------------------------------------- */
 
 /* Make directory name in dir, where there is nothing or a whiteout of it; path is its own. hidden: nothing of

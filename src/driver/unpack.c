@@ -5,6 +5,7 @@
 #include "driver/walk.h"
 #include "io/fd.h"
 #include "io/path.h"
+#include "io/writeback.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,6 @@
 #define MAJOR_MAX 0xfffu
 #define MINOR_MAX 0xfffffu
 
-#define NAME_LIMIT 65535
 /* A file from this size on is sent to the disk as soon as it is whole. Smaller ones cost more so than they would in the sync. */
 #define EARLY_BYTES ((uint64_t)1 << 20)
 
@@ -116,7 +116,7 @@ static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
 		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->right, file->path, err);
 	/* on its way to the disk before the sync that awaits it all; what cannot be written the sync will report */
 	if (code >= 0 && file->size >= EARLY_BYTES)
-		sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		nc_writeback_file(file->fd, false);
 	file_release(file);
 	return code;
 }

@@ -11,6 +11,9 @@
 #include <sys/types.h>
 #include <time.h>
 
+#define NAME_LIMIT 65535
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
 /* The directory in which members are being made. Archives are sorted, so it stays open from member to member.
  * Only its children are ever replaced while it is open, so it cannot lose its name meanwhile. */
 struct nc_unpack_dir {

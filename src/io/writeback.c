@@ -5,9 +5,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-void nc_writeback_file(int fd)
+void nc_writeback_file(int fd, bool wait)
 {
-	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	unsigned waits = wait ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER : 0;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | waits);
 }
 
 /* Deeper there may be more, but each level holds descriptors. */
@@ -33,10 +34,8 @@ static int send_entry(void *ctx, const char *name, unsigned char type, struct na
 	struct round below = { .dir = fd, .depth = round->depth + 1, .wait = round->wait, .room = round->room };
 	if (type == DT_DIR && below.depth < DEEPEST)
 		nc_dir_each(fd, send_entry, &below, NULL);
-	else if (type == DT_REG && round->wait)
-		nc_writeback_file(fd);
 	else if (type == DT_REG)
-		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		nc_writeback_file(fd, round->wait);
 	return 0;
 }
 

@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void nc_writeback_file(int fd);
+/* wait false: it is only sent on its way. */
+void nc_writeback_file(int fd, bool wait);
 
-/* All regular files below a directory, in two rounds over all that a sync awaits: first wait false, then wait true. room: how
+/* The same of all regular files below a directory, in two rounds over all that a sync awaits: first without waiting. room: how
  * many entries are looked at, counted down by each call; at 0 it goes no further. */
 void nc_writeback_tree(int dir, bool wait, size_t *room);
 

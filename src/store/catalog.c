@@ -687,36 +687,33 @@ void nc_catalog_abort(struct nc_catalog *catalog, bool damaged)
 	pthread_mutex_unlock(&catalog->mutex);
 }
 
-/* One of its own, so that those who ask need not wait; none where the catalog is another by now, built from the files, or was
- * never one of files. */
-static int open_log(struct nc_catalog *catalog)
+/* A descriptor of its own, so that those who ask need not wait. It stays as it was where the catalog is another by now, built from
+ * the files, or was never one of files. */
+static int open_log(struct nc_catalog *catalog, int *ret, struct nacre_error *err)
 {
+	if (!catalog->store->durable || catalog->store->readonly)
+		return 0;
 	pthread_mutex_lock(&catalog->mutex);
-	int log = catalog->log < 0 ? -1 : fcntl(catalog->log, F_DUPFD_CLOEXEC, 0);
-	if (catalog->log < 0)
-		errno = 0;
+	bool there = catalog->log >= 0;
+	int log = there ? fcntl(catalog->log, F_DUPFD_CLOEXEC, 0) : -1;
+	int code = there && log < 0 ? nc_fail(err, NACRE_E_IO, errno, "open the catalog's log") : 0;
 	pthread_mutex_unlock(&catalog->mutex);
-	return log;
+	*ret = log;
+	return code;
 }
 
 int nc_catalog_sync(struct nc_catalog *catalog, struct nacre_error *err)
 {
-	struct nacre_store *store = catalog->store;
-	if (!store->durable || store->readonly)
-		return 0;
-	NC_AUTO_FD int log = open_log(catalog);
-	if (log < 0)
-		return errno == 0 ? 0 : nc_fail(err, NACRE_E_IO, errno, "open the catalog's log");
-	return nc_store_sync(store, log, "the catalog's log", err);
+	NC_AUTO_FD int log = -1;
+	int code = open_log(catalog, &log, err);
+	return code < 0 || log < 0 ? code : nc_store_sync(catalog->store, log, "the catalog's log", err);
 }
 
 void nc_catalog_send(struct nc_catalog *catalog)
 {
-	if (!catalog->store->durable || catalog->store->readonly)
-		return;
-	NC_AUTO_FD int log = open_log(catalog);
-	if (log >= 0)
-		nc_writeback_file(log);
+	NC_AUTO_FD int log = -1;
+	if (open_log(catalog, &log, NULL) == 0 && log >= 0)
+		nc_writeback_file(log, true);
 }
 
 int nc_catalog_put_node(struct nc_catalog *catalog, const struct nc_node_facts *facts, struct nacre_error *err)

@@ -549,15 +549,6 @@ static int sync_light(struct nc_ingest *ingest, struct nacre_error *err)
 	return code < 0 ? code : nc_store_sync(ingest->store, ingest->store->stages, "the stages", err);
 }
 
-static void send_tree(struct nc_ingest *ingest, const char *id, bool wait, size_t *room)
-{
-	struct nacre_store *store = ingest->store;
-	NC_AUTO_FD int home = openat(store->root, store->driver->ops->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	NC_AUTO_FD int tree = openat(home, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (tree >= 0)
-		nc_writeback_tree(tree, wait, room);
-}
-
 /* How many files are sent before the sync of everything: beyond, that is quicker. */
 #define FEW_FILES 256
 
@@ -568,7 +559,8 @@ static void send_stage(struct nc_ingest *ingest)
 		nc_writeback_tree(ingest->stage->dir, wait, &room);
 		for (size_t i = 0; room && i < ingest->plan.count; i++)
 			if (ingest->plan.steps[i].kind == NC_STEP_NODE)
-				send_tree(ingest, ingest->plan.steps[i].id, wait, &room);
+				nc_driver_writeback(ingest->store->driver, ingest->store->root, ingest->plan.steps[i].id, wait,
+						    &room);
 		if (room == 0)
 			break;
 	}

@@ -21,18 +21,20 @@ bool nc_id_valid(const char *id)
 	return strspn(id, "0123456789abcdef") == NC_HEX_ID - 1 && !id[NC_HEX_ID - 1];
 }
 
-/* What cannot be told counts as there: who goes on to open it hears why. */
-bool nc_node_exists(struct nacre_store *store, const char *id)
+int nc_node_there(struct nacre_store *store, const char *id, struct nacre_error *err)
 {
 	struct stat st;
 	if (!nc_id_valid(id) || store->graph < 0)
-		return false;
-	return fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0 ? S_ISDIR(st.st_mode) : errno != ENOENT;
+		return 0;
+	if (fstatat(store->graph, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode);
+	return errno == ENOENT ? 0 : nc_fail(err, NACRE_E_IO, errno, "look for node %.12s", id);
 }
 
-int nc_node_there(struct nacre_store *store, const char *id, struct nacre_error *err)
+/* What cannot be told counts as there: who goes on to open it hears why. */
+bool nc_node_exists(struct nacre_store *store, const char *id)
 {
-	return nc_id_valid(id) && store->graph >= 0 ? nc_file_exists(store->graph, id, err) : 0;
+	return nc_node_there(store, id, NULL) != 0;
 }
 
 /* Likewise: only what is known to be gone is gone. */

@@ -199,10 +199,7 @@ static int find_staged(void *ctx, const char *stage, unsigned char type, struct 
 	void **both = ctx;
 	const struct nacre_store *store = both[0];
 	NC_AUTO_FD int dir = -1;
-	NC_AUTO_FD int nodes = -1;
-	struct stat st;
-	return nc_dir_open(store->stages, stage, &dir, NULL) == 0 && nc_dir_open(dir, "graph", &nodes, NULL) == 0 &&
-	       fstatat(nodes, both[1], &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return nc_dir_open(store->stages, stage, &dir, NULL) == 0 && nc_is_staged(dir, "graph", both[1], NULL) > 0;
 }
 
 /* Neither in the graph nor on its way there. With the lock of the ID held, or none. */

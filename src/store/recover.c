@@ -27,7 +27,7 @@ static int collect_node(void *ctx, const char *name, unsigned char type, struct 
 
 /* These answer 1 or 0, or why that cannot be told: nothing is undone on a guess. */
 
-static int is_staged(int dir, const char *side, const char *name, struct nacre_error *err)
+int nc_is_staged(int dir, const char *side, const char *name, struct nacre_error *err)
 {
 	NC_AUTO_FD int from = -1;
 	int code = nc_dir_open(dir, side, &from, err);
@@ -67,9 +67,9 @@ static int was_moved(struct nacre_store *store, int dir, const struct nc_step *s
 		there = nc_blob_exists(store, step->hex, NULL, err);
 	if (there <= 0)
 		return there;
-	int staged = step->kind == NC_STEP_NAME ? is_staged(dir, "names", file, err) :
-		 step->kind == NC_STEP_NODE ? is_staged(dir, "graph", step->id, err) :
-					      is_staged(dir, "blobs", step->hex, err);
+	int staged = step->kind == NC_STEP_NAME ? nc_is_staged(dir, "names", file, err) :
+		 step->kind == NC_STEP_NODE ? nc_is_staged(dir, "graph", step->id, err) :
+					      nc_is_staged(dir, "blobs", step->hex, err);
 	return staged < 0 ? staged : !staged;
 }
 
@@ -137,7 +137,7 @@ static int can_finish(struct nacre_store *store, int dir, const struct nc_plan *
 			return there;
 		if (there)
 			continue;
-		int staged = step->kind == NC_STEP_NODE ? is_staged(dir, "graph", step->id, err) : 0;
+		int staged = step->kind == NC_STEP_NODE ? nc_is_staged(dir, "graph", step->id, err) : 0;
 		if (staged <= 0)
 			return staged;
 		NC_AUTO_FD int nodes = -1;

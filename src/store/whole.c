@@ -73,12 +73,6 @@ int nc_whole_read(int manifests, const char *name, struct nc_blob_ref **ret, siz
 
 /* --- blobs ------------------------------------------------------------------------------------------------------ */
 
-static bool is_staged(const struct nc_ingest *ingest, const char *hex)
-{
-	struct stat st;
-	return ingest->blobs >= 0 && fstatat(ingest->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 int nc_ingest_has_blob(struct nc_ingest *ingest, const struct nc_digest *digest, struct nacre_error *err)
 {
 	char hex[NC_DIGEST_TEXT];
@@ -88,9 +82,8 @@ int nc_ingest_has_blob(struct nc_ingest *ingest, const struct nc_digest *digest,
 	nc_digest_hex(digest, hex);
 	/* what is there cannot be removed from now on */
 	int code = nc_lock_blob(ingest->locks, hex, NC_LOCK_SHARED, true, err);
-	if (code < 0 || is_staged(ingest, hex))
-		return code < 0 ? code : 1;
-	return nc_blob_exists(ingest->store, hex, NULL, err);
+	int staged = code == 0 && ingest->blobs >= 0 ? nc_file_exists(ingest->blobs, hex, err) : code;
+	return staged != 0 ? staged : nc_blob_exists(ingest->store, hex, NULL, err);
 }
 
 static int write_blob(struct nc_ingest *ingest, const char *hex, struct nc_reader *reader, struct nacre_error *err)

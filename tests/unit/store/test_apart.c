@@ -114,6 +114,13 @@ static void make_stack(struct stack *stack, struct fixture *fixture)
 	assert_done(nc_ingest_begin(fixture->store, &stack->ingest, &err));
 }
 
+static void make_stack_or_skip(struct stack *stack, struct fixture *fixture)
+{
+	if (alone())
+		skip();
+	make_stack(stack, fixture);
+}
+
 static int send(struct stack *stack, unsigned i, const atomic_bool *wait, atomic_bool *ended)
 {
 	struct nc_layer_in in = { .parent = i ? stack->ids[i - 1] : NULL, .diff_id = &stack->diff_ids[i],
@@ -156,9 +163,7 @@ static void side_by_side(void **state)
 	struct stack stack;
 	atomic_bool ended = false;
 	size_t number = 9;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	assert_int_equal(send(&stack, 0, &ended, NULL), 1);
 	/* one that asks for nothing of the first */
 	make_second(&stack, (const char *const[]){ "c/", "", "c/two", "2", NULL });
@@ -198,9 +203,7 @@ static void marks_do_not_wait(void **state)
 	struct nc_reader *reader = NULL;
 	atomic_bool ended = false;
 	size_t number;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	make_second(&stack, (const char *const[]){ "a/", "", "a/.wh.one", "", "a/two", "2", "a/.wh.none", "", NULL });
 	assert_int_equal(send(&stack, 0, &ended, NULL), 1);
 	assert_int_equal(send(&stack, 1, NULL, &ended), 1);
@@ -222,9 +225,7 @@ static void what_needs_the_lower_waits(void **state)
 	struct stack stack;
 	atomic_bool go = false;
 	size_t number;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	assert_int_equal(send(&stack, 0, &go, NULL), 1);
 	assert_int_equal(send(&stack, 1, NULL, NULL), 1);
 	for (int i = 0; i < 20; i++)
@@ -251,9 +252,7 @@ static void the_lower_fails(void **state)
 	struct nacre_error why;
 	atomic_bool go = false;
 	size_t number;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	stack.tars[0].data[1024] ^= 1;
 	assert_int_equal(send(&stack, 0, &go, NULL), 1);
 	assert_int_equal(send(&stack, 1, NULL, NULL), 1);
@@ -272,9 +271,7 @@ static void the_upper_fails(void **state)
 	struct fixture *fixture = *state;
 	struct stack stack;
 	size_t number;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	stack.tars[1].data[512] ^= 1;
 	assert_int_equal(send(&stack, 0, NULL, NULL), 1);
 	assert_int_equal(send(&stack, 1, NULL, NULL), 1);
@@ -291,9 +288,7 @@ static void given_up_half_way(void **state)
 	struct fixture *fixture = *state;
 	struct stack stack;
 	atomic_bool never = false;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	assert_int_equal(send(&stack, 0, &never, NULL), 1);
 	assert_int_equal(send(&stack, 1, NULL, NULL), 1);
 	nc_ingest_halt(stack.ingest);
@@ -311,9 +306,7 @@ static void where_there_can_be_no_thread_they_come_one_by_one(void **state)
 	struct fixture *fixture = *state;
 	struct stack stack;
 	size_t number;
-	if (alone())
-		skip();
-	make_stack(&stack, fixture);
+	make_stack_or_skip(&stack, fixture);
 	no_threads = true;
 	for (unsigned i = 0; i < 3; i++) {
 		while (nc_ingest_settle(stack.ingest, false, &number, &err) > 0)
