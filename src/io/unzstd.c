@@ -80,7 +80,9 @@ static int unzstd_run(void *engine, struct nc_input *in, struct nc_output *out, 
 		int code = check_magic(self, in->at, in->left, err);
 		if (code < 0)
 			return code;
-		ZSTD_inBuffer from = { in->at, in->left, 0 };
+		/* A frame that lies there whole libzstd decodes another way, which refuses some that it takes in pieces; not
+		 * if its first byte came before. */
+		ZSTD_inBuffer from = { in->at, self->head_len ? in->left : in->left > 0, 0 };
 		ZSTD_outBuffer to = { out->at, out->left, 0 };
 		size_t result = ZSTD_decompressStream(self->ctx, &to, &from);
 		note(self, in->at, from.pos, to.pos);

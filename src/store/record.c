@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* zlib's fastest: records are half zeros and shrink well even so. */
-#define RECORD_LEVEL 1
-
 struct nc_record {
 	int dir;			/* borrowed */
 	struct nc_writer *out;
@@ -32,7 +29,7 @@ static int open_file(int dir, const char *name, struct nc_writer **ret, struct n
 	if (fd < 0)
 		return nc_fail(err, NACRE_E_IO, errno, "make '%s'", name);
 	int code = nc_writer_fd(fd, true, name, &file, err);
-	return code < 0 ? code : nc_writer_encoded(file, NC_GZIP, RECORD_LEVEL, ret, err);
+	return code < 0 ? code : nc_writer_gzip_quick(file, ret, err);
 }
 
 int nc_record_new(struct nacre_store *store, int dir, struct nc_record **ret, struct nacre_error *err)
