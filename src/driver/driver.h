@@ -37,6 +37,7 @@
 #include <stdbool.h>
 
 struct nc_driver;
+struct nc_forgetting;
 struct nc_tree;
 struct nc_view;
 
@@ -90,6 +91,8 @@ struct nc_driver_ops {
 
 	/* 1, 0 or a failure. */
 	int (*has)(struct nc_driver *driver, const char *id, struct nacre_error *err);
+	/* NULL, or nc_forget of the long files that remove is going to remove. */
+	void (*forget)(struct nc_driver *driver, const char *id, struct nc_forgetting *forgetting);
 	/* Removes a tree; done when there is none. trash: a directory of the caller's to rename it into first. */
 	int (*remove)(struct nc_driver *driver, const char *id, int trash, struct nacre_error *err);
 	/* Calls fn for the ID of each tree. */

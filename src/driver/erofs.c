@@ -13,6 +13,7 @@
 #include "driver/erofs_format.h"
 #include "driver/erofs_put.h"
 #include "io/fd.h"
+#include "io/forget.h"
 #include "io/path.h"
 
 #include <errno.h>
@@ -94,6 +95,15 @@ static int erofs_open(int root, const char *path, bool readonly, struct nc_drive
 static int erofs_has(struct nc_driver *driver, const char *id, struct nacre_error *err)
 {
 	return nc_home_has(((struct erofs *)driver)->home.dir, id, err);
+}
+
+static void erofs_forget(struct nc_driver *driver, const char *id, struct nc_forgetting *forgetting)
+{
+	struct stat st;
+	NC_AUTO_FD int layer = openat(((struct erofs *)driver)->home.dir, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	NC_AUTO_FD int tar = layer < 0 ? -1 : openat(layer, "tar", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (tar >= 0 && fstat(tar, &st) == 0 && st.st_size > 0)
+		nc_forget(forgetting, tar, (uint64_t)st.st_size);
 }
 
 static int erofs_remove(struct nc_driver *driver, const char *id, int trash, struct nacre_error *err)
@@ -609,6 +619,7 @@ const struct nc_driver_ops nc_erofs_driver = {
 	.begin = erofs_begin,
 	.patient = true,
 	.has = erofs_has,
+	.forget = erofs_forget,
 	.remove = erofs_remove,
 	.each = erofs_each,
 	.content = erofs_content,

@@ -4,6 +4,8 @@
 #include "store/inner.h"
 #include "store/writable.h"
 
+#include "io/forget.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -118,6 +120,7 @@ struct removal {
 	int nodes;			/* directory in the stage */
 	struct nc_plan plan;		/* nodes, children first; then names */
 	struct nc_plan gone;		/* what was done */
+	struct nc_forgetting forgetting;
 	void (*step)(void *ctx, const char *action, const char *object);
 	void *ctx;
 };
@@ -129,6 +132,7 @@ static void removal_release(struct removal *removal)
 	nc_fd_release(&removal->nodes);
 	nc_stage_free(removal->stage);
 	removal->stage = NULL;
+	nc_forgetting_release(&removal->forgetting);
 	nc_fd_release(&removal->locks);
 }
 #define AUTO_REMOVAL __attribute__((cleanup(removal_release)))
@@ -136,6 +140,7 @@ static void removal_release(struct removal *removal)
 static int removal_begin(struct removal *removal, struct nacre_store *store, struct nacre_error *err)
 {
 	*removal = (struct removal){ .store = store, .locks = -1, .nodes = -1 };
+	nc_forgetting_init(&removal->forgetting);
 	int code = nc_store_writable(store, err);
 	return code < 0 ? code : nc_locks_open(store, &removal->locks, err);
 }
@@ -215,6 +220,19 @@ static int take_unneeded(struct removal *removal, size_t from, struct nacre_erro
 	return 0;
 }
 
+/* Nodes and names are out of the graph, durably; and what the trees have in memory goes from now on, in a store that does not
+ * sync excepted, where it may never have been written and need not be. */
+static int seal_graph(struct removal *removal, struct nacre_error *err)
+{
+	struct nacre_store *store = removal->store;
+	if (!removal->gone.count)
+		return 0;
+	for (size_t i = 0; store->driver->ops->forget && store->durable && i < removal->gone.count; i++)
+		if (removal->gone.steps[i].kind == NC_STEP_NODE)
+			store->driver->ops->forget(store->driver, removal->gone.steps[i].id, &removal->forgetting);
+	return nc_store_sync(store, store->graph, "the graph", err);
+}
+
 static int drop_blobs(struct removal *removal, const char *id, struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
@@ -242,6 +260,8 @@ static int clear_away(struct removal *removal, struct nacre_error *err)
 	if (learned < 0 && learned != NACRE_E_NOSPACE)
 		return learned;
 	int code = drop_trees(removal, err);
+	if (learned < 0)
+		nc_forgetting_wait(&removal->forgetting);
 	if (code == 0 && learned < 0)
 		code = nc_catalog_learn(removal->store, &removal->gone, err);
 	for (size_t i = 0; code == 0 && i < removal->gone.count; i++)
@@ -277,8 +297,8 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 		code = take_names(removal, err);
 	if (code == 0)
 		code = take_unneeded(removal, take_first ? 1 : 0, err);
-	if (code == 0 && removal->gone.count)
-		code = nc_store_sync(store, store->graph, "the graph", err);
+	if (code == 0)
+		code = seal_graph(removal, err);
 	if (code == 0)
 		code = clear_away(removal, err);
 	if (code == 0)
@@ -307,16 +327,18 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 		code = nc_catalog_hold(store, locks, err);
 	if (code < 0)
 		return code;
+	nc_forgetting_init(&removal.forgetting);
 	size_t from = 1;
 	while (from < plan->count && plan->steps[from].kind == NC_STEP_NODE &&
 	       (there = nc_node_there(store, plan->steps[from].id, err)) == 0)
 		from++;
 	code = there < 0 ? there : take_unneeded(&removal, from, err);
-	if (code == 0 && removal.gone.count)
-		code = nc_store_sync(store, store->graph, "the graph", err);
+	if (code == 0)
+		code = seal_graph(&removal, err);
 	if (code == 0)
 		code = clear_away(&removal, err);
 	nc_catalog_let_go(locks);
+	nc_forgetting_release(&removal.forgetting);
 	nc_plan_release(&removal.gone);
 	nc_fd_release(&removal.nodes);
 	return code;
