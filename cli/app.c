@@ -259,7 +259,10 @@ static const char *hint(const struct app *app, int code, int sys)
 	case NACRE_E_NOSPACE:
 		return "the store is as it was";
 	case NACRE_E_DENIED:
-		return geteuid() == 0 ? NULL : "run as root, or keep a store of your own with --root DIR";
+		if (geteuid() == 0)
+			return NULL;
+		/* what only root may do needs root wherever the store lies */
+		return sys == EPERM ? "run as root" : "run as root, or keep a store of your own with --root DIR";
 	case NACRE_E_UNSUPPORTED:
 		return "'nacre info' shows what works here";
 	default:

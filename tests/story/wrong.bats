@@ -213,6 +213,10 @@ refused() { # CODE COMMAND…: as fails; and the store did not change
 	unset NACRE_ROOT
 	"${nobody[@]}" env HOME="$work/home" "$work/nacre" info --json | jq -e --arg r "$work/home/.local/share/nacre" '.root == $r'
 	"${nobody[@]}" env XDG_DATA_HOME="$work/home/data" "$work/nacre" info --json | jq -e --arg r "$work/home/data/nacre" '.root == $r'
+	# which does not help where the owners of files are somebody else
+	chmod 644 good.tar
+	fails 77 "${nobody[@]}" env HOME="$work/home" "$work/nacre" load -q -i good.tar
+	says "(run as root)"
 }
 
 @test "errors can be asked for their code" {
