@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Syncs while so many bytes or more come. Less is left to the last sync: each sync makes the disk empty its cache. */
-#define NC_SYNCER_STEP ((uint64_t)64 << 20)
+#define NC_SYNCER_STEP ((uint64_t)32 << 20)
 
 struct nc_syncer;
 /* fd: on the file system, and nobody else's, since whoever syncs a descriptor is told of failures in his place. It is taken. */
