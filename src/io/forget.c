@@ -37,7 +37,7 @@ void nc_forgetting_init(struct nc_forgetting *forgetting)
 
 void nc_forget(struct nc_forgetting *forgetting, int fd, uint64_t len)
 {
-	unsigned count = nc_processors() < NC_CREW_MAX ? nc_processors() : NC_CREW_MAX;
+	unsigned count = forgetting->crew.most;
 	if (len < LONG || count < 2)
 		return;
 	for (unsigned i = 0; i < count; i++) {

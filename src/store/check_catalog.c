@@ -1,6 +1,6 @@
 /* The catalog against the files: one is made of the files, in memory, and compared with the one that is there. */
-#include "store/check.h"
 #include "io/failure.h"
+#include "store/check.h"
 
 #include <stdlib.h>
 #include <string.h>

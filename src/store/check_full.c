@@ -1,7 +1,7 @@
 /* The bytes: every layer's archive against its diff ID, its tree against its archive, every kept blob against its digest.
  * Layers are taken from the bottom up, each before what lies on it. */
-#include "store/check.h"
 #include "io/failure.h"
+#include "store/check.h"
 #include "store/check_tree.h"
 
 #include <fcntl.h>

@@ -9,8 +9,8 @@
  *	the catalog learns; syncfs; the old tree goes with the stage
  *
  * While the layer is mounted, by itself or below another, it stays as it is: the mount would lose its files. */
-#include "store/ingest.h"
 #include "io/failure.h"
+#include "store/ingest.h"
 
 #include <errno.h>
 #include <fcntl.h>

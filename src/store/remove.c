@@ -220,17 +220,23 @@ static int take_unneeded(struct removal *removal, size_t from, struct nacre_erro
 	return 0;
 }
 
-/* Nodes and names are out of the graph, durably; and what the trees have in memory goes from now on, in a store that does not
- * sync excepted, where it may never have been written and need not be. */
-static int seal_graph(struct removal *removal, struct nacre_error *err)
+/* What the trees have in memory goes from now on; not in a store that does not sync, where it may never have been written and need
+ * not be. */
+static void forget_trees(struct removal *removal)
 {
-	struct nacre_store *store = removal->store;
+	struct nc_driver *driver = removal->store->driver;
+	for (size_t i = 0; driver->ops->forget && removal->store->durable && i < removal->gone.count; i++)
+		if (removal->gone.steps[i].kind == NC_STEP_NODE)
+			driver->ops->forget(driver, removal->gone.steps[i].id, &removal->forgetting);
+}
+
+/* Nodes and names are out of the graph, durably; their trees are on the way out of memory. */
+static int leave_graph(struct removal *removal, struct nacre_error *err)
+{
 	if (!removal->gone.count)
 		return 0;
-	for (size_t i = 0; store->driver->ops->forget && store->durable && i < removal->gone.count; i++)
-		if (removal->gone.steps[i].kind == NC_STEP_NODE)
-			store->driver->ops->forget(store->driver, removal->gone.steps[i].id, &removal->forgetting);
-	return nc_store_sync(store, store->graph, "the graph", err);
+	forget_trees(removal);
+	return nc_store_sync(removal->store, removal->store->graph, "the graph", err);
 }
 
 static int drop_blobs(struct removal *removal, const char *id, struct nacre_error *err)
@@ -298,7 +304,7 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 	if (code == 0)
 		code = take_unneeded(removal, take_first ? 1 : 0, err);
 	if (code == 0)
-		code = seal_graph(removal, err);
+		code = leave_graph(removal, err);
 	if (code == 0)
 		code = clear_away(removal, err);
 	if (code == 0)
@@ -334,7 +340,7 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 		from++;
 	code = there < 0 ? there : take_unneeded(&removal, from, err);
 	if (code == 0)
-		code = seal_graph(&removal, err);
+		code = leave_graph(&removal, err);
 	if (code == 0)
 		code = clear_away(&removal, err);
 	nc_catalog_let_go(locks);
