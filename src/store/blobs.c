@@ -36,6 +36,13 @@ static int open_kept(struct nacre_store *store, const char *hex, struct nc_reade
 	return code;
 }
 
+bool nc_store_layer_came_as(struct nacre_store *store, const char *id, const struct nc_digest *blob)
+{
+	NC_AUTO_FREE char *noted = NULL;
+	char text[NC_DIGEST_TEXT];
+	return nc_node_file(store, id, "blob", NC_DIGEST_TEXT, &noted, NULL, NULL) == 0 && strcmp(noted, nc_digest_text(blob, text)) == 0;
+}
+
 /* A layer with this diff ID; 0 when there is none. */
 static int find_layer(struct nacre_store *store, const struct nc_digest *digest, char *ret_id,
 		      struct nacre_error *err)

@@ -141,13 +141,21 @@ static int describe(struct nc_incoming *layer, struct nacre_error *err)
 			: nc_ingest_describe(layer->dir, layer->id, layer->parent, NULL, layer->size, err);
 }
 
-static int describe_layer(struct nc_incoming *layer, struct nacre_error *err)
+static int write_digest(int dir, const char *name, const struct nc_digest *digest, struct nacre_error *err)
 {
 	char text[NC_DIGEST_TEXT];
-	nc_digest_text(&layer->diff_id, text);
-	int code = nc_file_create(layer->dir, "diffid", text, strlen(text), err);
+	nc_digest_text(digest, text);
+	return nc_file_create(dir, name, text, strlen(text), err);
+}
+
+static int describe_layer(struct nc_incoming *layer, struct nacre_error *err)
+{
+	bool came_as_blob = layer->in->keep_blob && layer->codec != NC_PLAIN && layer->blob.alg == NC_SHA256;
+	int code = write_digest(layer->dir, "diffid", &layer->diff_id, err);
 	if (code == 0)
 		code = write_number(layer->dir, "tarsize", layer->flat_size, err);
+	if (code == 0 && came_as_blob)
+		code = write_digest(layer->dir, "blob", &layer->blob, err);
 	return code < 0 ? code : describe(layer, err);
 }
 

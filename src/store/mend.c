@@ -118,7 +118,7 @@ static bool describes(struct nacre_store *store, const char *id)
 /* The description stays where it can be read: it may be another than ours. */
 static int put_files(struct nacre_store *store, const char *id, int dir, struct nacre_error *err)
 {
-	static const char *const files[] = { "tar-data.json.gz", "diffid", "tarsize", "layersize", "json" };
+	static const char *const files[] = { "tar-data.json.gz", "diffid", "tarsize", "blob", "layersize", "json" };
 	NC_AUTO_FD int node = -1;
 	int code = nc_node_open(store, id, &node, err);
 	for (size_t i = 0; code == 0 && i < sizeof files / sizeof *files; i++) {

@@ -517,7 +517,7 @@ int nc_store_sync_all(struct nacre_store *store, int fd, struct nacre_error *err
 
 bool nc_store_threads(const struct nacre_store *store)
 {
-	return !store->one_thread;
+	return !store || !store->one_thread;
 }
 
 int nc_store_hashing(const struct nacre_store *store, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count,

@@ -27,6 +27,8 @@
  *              tar-data.json.gz    tar-split record            (nodes with a layer whose tar the driver does not keep)
  *              diffid              "sha256:…" of the plain tar               (nodes with a layer)
  *              tarsize             its length, decimal                       (nodes with a layer)
+ *              blob                "sha256:…" of the compressed blob that it came as and that was to be kept: whatever
+ *                                  has this digest is the layer              (nodes whose layer came so)
  *              checksum            "sha256:…" or a tarsum: what a registry called the layer (where it was set)
  *              config              exact bytes                               (images)
  *              manifests/<hex>     exact bytes of each manifest and index that led here   (images)
@@ -179,7 +181,7 @@ int nc_ingest_name(struct nc_ingest *ingest, const char *name, const char *id, c
 /* Makes all of it durable and visible. The ingest is then empty and may be freed or used for the next image. */
 int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err);
 
-/* Whether something may run beside the caller. */
+/* Whether something may run beside the caller. store NULL: it may. */
 bool nc_store_threads(const struct nacre_store *store);
 /* nc_reader_ahead, or nc_reader_hashing where that may not be. */
 int nc_store_hashing(const struct nacre_store *store, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count,
@@ -198,6 +200,8 @@ int nc_store_layer_tar(struct nacre_store *store, const char *id, struct nc_read
 		       struct nacre_error *err);
 /* The diff ID of a layer: the one that its node notes, or the one that its tar turns out to have. */
 int nc_store_layer_diff_id(struct nacre_store *store, const char *id, struct nc_digest *ret, struct nacre_error *err);
+/* Whether the layer came as this blob, and was seen to. False also where nobody noted it. */
+bool nc_store_layer_came_as(struct nacre_store *store, const char *id, const struct nc_digest *blob);
 /* A blob by digest: a kept one, or the flat tar of a layer whose diff ID it is. NACRE_E_NOTFOUND. */
 int nc_store_blob(struct nacre_store *store, const struct nc_digest *digest, struct nc_reader **ret,
 		  uint64_t *ret_size, struct nacre_error *err);

@@ -321,7 +321,7 @@ static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer
 		close(fd);
 		return 0;
 	}
-	if (nc_reader_fd(fd, true, hex, &reader, NULL) < 0 || nc_flow_open(reader, layer, NULL, &flow, NULL) < 0 ||
+	if (nc_reader_fd(fd, true, hex, &reader, NULL) < 0 || nc_flow_open(out->store, reader, layer, NULL, &flow, NULL) < 0 ||
 	    nc_reader_drain(flow->reader, NULL) < 0 || nc_flow_end(flow, layer, &diff_id, NULL) < 0)
 		return 0;
 	*ret = (struct nc_layer_file){ flow->raw, flow->raw_size, flow->codec };
@@ -360,7 +360,7 @@ static int layer_to_dir(struct nc_blobs_out *out, const struct nc_offer_layer *l
 		nc_reader_close(blob);
 		return code;
 	}
-	code = nc_layer_file_write(file.fd, layer, codec, raw, blob, ret, ret_diff_id, err);
+	code = nc_layer_file_write(out->store, file.fd, layer, codec, raw, blob, ret, ret_diff_id, err);
 	if (code >= 0 && !is_written(out, &ret->digest))
 		code = publish_blob(out, &file, &ret->digest, err);
 	nc_outfile_release(&file);
@@ -379,15 +379,15 @@ static int layer_to_archive(struct nc_blobs_out *out, const struct nc_offer_laye
 		archive_name(&layer->blob, name);
 		int code = nc_archive_out_begin(out->archive, name, layer->blob_size, &writer, err);
 		if (code >= 0)
-			code = nc_layer_stream(layer, raw, NC_GIVE(reader), writer, ret_diff_id, err);
-		*ret = (struct nc_layer_file){ layer->blob, layer->blob_size, codec };
+			code = nc_layer_stream(out->store, layer, raw, NC_GIVE(reader), writer, ret, ret_diff_id, err);
+		ret->codec = codec;
 		return code < 0 ? code : note_written(out, &layer->blob, err);
 	}
 	int fd NC_AUTO_FD = -1;
 	struct nc_spool spool = nc_archive_out_spool(out->archive, out->store);
 	int code = nc_spool_file(&spool, &fd, err);
 	if (code >= 0)
-		code = nc_layer_file_write(fd, layer, codec, raw, NC_GIVE(reader), ret, ret_diff_id, err);
+		code = nc_layer_file_write(out->store, fd, layer, codec, raw, NC_GIVE(reader), ret, ret_diff_id, err);
 	if (code < 0 || is_written(out, &ret->digest))
 		return code;
 	archive_name(&ret->digest, name);

@@ -1,5 +1,6 @@
 #include "transport/flow.h"
 
+#include "io/ahead.h"
 #include "transport/spool.h"
 
 #include <stdlib.h>
@@ -31,7 +32,12 @@ static void peeked_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops peeked_ops = { .next = peeked_next, .close = peeked_close };
+static int peeked_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct peeked_reader *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops peeked_ops = { peeked_next, peeked_close, peeked_keep };
 
 int nc_flow_peek(struct nc_reader *blob, enum nc_codec *ret_codec, struct nc_reader **ret, struct nacre_error *err)
 {
@@ -61,8 +67,27 @@ void nc_flow_free(struct nc_flow *flow)
 	free(flow);
 }
 
-int nc_flow_open(struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
-		 struct nc_flow **ret, struct nacre_error *err)
+/* hash NULL: the bytes are counted alone. */
+static int add_hash(bool threads, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
+		    struct nacre_error *err)
+{
+	return hash && threads ? nc_reader_ahead(upstream, hash, count, ret, err)
+			       : nc_reader_hashing(upstream, hash, count, ret, err);
+}
+
+/* From the raw bytes to what they hold. */
+static int open_plain(struct nc_flow *flow, bool threads, struct nc_reader *raw, enum nc_digest_alg raw_alg,
+		      enum nc_digest_alg alg, struct nc_reader **ret, struct nacre_error *err)
+{
+	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
+	int code = nc_reader_decoded(raw, &flow->codec, &reader, err);
+	if (code >= 0 && (flow->codec != NC_PLAIN || raw_alg != alg))
+		code = nc_hash_new(alg, &flow->plain_hash, err);
+	return code < 0 ? code : add_hash(threads, NC_GIVE(reader), flow->plain_hash, &flow->plain_size, ret, err);
+}
+
+static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
+		     struct nc_flow **ret, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = nc_zalloc(sizeof *flow);
@@ -74,20 +99,23 @@ int nc_flow_open(struct nc_reader *blob, const struct nc_offer_layer *layer, str
 	if (code >= 0)
 		code = nc_reader_verified(NC_GIVE(reader), NULL, layer->blob_size, &reader, err);
 	if (code >= 0)
-		code = nc_reader_hashing(NC_GIVE(reader), flow->raw_hash, &flow->raw_size, &reader, err);
+		code = add_hash(threads, NC_GIVE(reader), flow->raw_hash, &flow->raw_size, &reader, err);
 	if (code >= 0 && copy)
 		code = nc_reader_tee(NC_GIVE(reader), copy, &reader, err);
-	if (code >= 0)
-		code = nc_reader_decoded(NC_GIVE(reader), &flow->codec, &reader, err);
-	if (code >= 0 && (flow->codec != NC_PLAIN || raw != plain))
-		code = nc_hash_new(plain, &flow->plain_hash, err);
-	if (code >= 0)
-		code = nc_reader_hashing(NC_GIVE(reader), flow->plain_hash, &flow->plain_size, &reader, err);
+	if (code >= 0 && !(copy && layer->known))
+		code = open_plain(flow, threads, NC_GIVE(reader), raw, plain, &reader, err);
 	if (code < 0)
 		return code;
 	flow->reader = NC_GIVE(reader);
+	flow->only_copied = copy && layer->known;
 	*ret = NC_GIVE(flow);
 	return 0;
+}
+
+int nc_flow_open(const struct nacre_store *store, struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
+		 struct nc_flow **ret, struct nacre_error *err)
+{
+	return open_flow(nc_store_threads(store), blob, layer, copy, ret, err);
 }
 
 static int mismatch(const char *what, const struct nc_digest *expected, const struct nc_digest *got,
@@ -106,7 +134,7 @@ int nc_flow_end(struct nc_flow *flow, const struct nc_offer_layer *layer, struct
 		nc_hash_finish(flow->raw_hash, &flow->raw);
 	else
 		flow->raw = layer->blob;
-	diff_id = flow->raw;
+	diff_id = flow->only_copied ? layer->diff_id : flow->raw;
 	if (flow->plain_hash)
 		nc_hash_finish(flow->plain_hash, &diff_id);
 	if (layer->blob_size != UINT64_MAX && flow->raw_size != layer->blob_size)
@@ -124,7 +152,7 @@ int nc_flow_diff_id(struct nc_reader *blob, struct nc_digest *ret, struct nacre_
 {
 	const struct nc_offer_layer anything = { .blob_size = UINT64_MAX };
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = nc_flow_open(blob, &anything, NULL, &flow, err);
+	int code = open_flow(false, blob, &anything, NULL, &flow, err);
 	if (code >= 0)
 		code = nc_reader_drain(flow->reader, err);
 	return code < 0 ? code : nc_flow_end(flow, &anything, ret, err);

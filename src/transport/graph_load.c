@@ -217,8 +217,10 @@ static int read_manifest(struct graph_source *self, const struct nc_digest *want
 		code = has_blobs(self, manifest, err);
 	if (code <= 0)
 		return code;
-	self->box.offer.proved = true;
-	return nc_offer_box_manifest(&self->box, NC_GIVE(bytes), len, NC_GIVE(manifest), err);
+	code = nc_offer_box_manifest(&self->box, NC_GIVE(bytes), len, NC_GIVE(manifest), err);
+	for (size_t i = 0; code >= 0 && i < self->box.offer.layer_count; i++)
+		self->box.layers[i].known = nc_store_layer_came_as(self->store, self->layers[i], &self->box.layers[i].blob);
+	return code;
 }
 
 /* The name by which the image was asked for; none when that was an ID. */

@@ -33,37 +33,46 @@ void nc_layer_describe(const struct nc_layer_file *file, const struct nc_blobs_w
 				       .size = file->size };
 }
 
-int nc_layer_stream(const struct nc_offer_layer *layer, bool raw, struct nc_reader *blob, struct nc_writer *writer,
-		    struct nc_digest *ret_diff_id, struct nacre_error *err)
+int nc_layer_stream(const struct nacre_store *store, const struct nc_offer_layer *layer, bool raw, struct nc_reader *blob,
+		    struct nc_writer *writer, struct nc_layer_file *ret_came, struct nc_digest *ret_diff_id, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = nc_flow_open(blob, layer, raw ? writer : NULL, &flow, err);
+	int code = nc_flow_open(store, blob, layer, raw ? writer : NULL, &flow, err);
 	if (code >= 0)
 		code = raw ? nc_reader_drain(flow->reader, err) : nc_copy_stream(flow->reader, writer, NULL, err);
-	return code < 0 ? code : nc_flow_end(flow, layer, ret_diff_id, err);
+	if (code >= 0)
+		code = nc_flow_end(flow, layer, ret_diff_id, err);
+	if (code < 0)
+		return code;
+	*ret_came = (struct nc_layer_file){ flow->raw, flow->raw_size, flow->codec };
+	return 0;
 }
 
-int nc_layer_file_write(int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw, struct nc_reader *blob,
-			struct nc_layer_file *ret, struct nc_digest *ret_diff_id, struct nacre_error *err)
+/* What comes in raw is told by the stream; of what is made of it the digest is taken on its way. */
+int nc_layer_file_write(const struct nacre_store *store, int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
+			struct nc_reader *blob, struct nc_layer_file *ret, struct nc_digest *ret_diff_id, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *taken = blob;
 	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
-	uint64_t size = 0;
-	int code = nc_hash_new(NC_SHA256, &hash, err);
-	if (code >= 0)
-		code = nc_writer_fd(fd, false, "blob", &writer, err);
-	if (code >= 0)
-		code = nc_writer_hashing(NC_GIVE(writer), hash, &size, &writer, err);
+	struct nc_layer_file came, made = { .codec = codec };
+	int code = nc_writer_fd(fd, false, "blob", &writer, err);
+	if (code >= 0 && !raw)
+		code = nc_hash_new(NC_SHA256, &hash, err);
+	if (code >= 0 && !raw)
+		code = nc_writer_hashing(NC_GIVE(writer), hash, &made.size, &writer, err);
 	if (code >= 0 && !raw)
 		code = nc_writer_encoded(NC_GIVE(writer), codec, 0, &writer, err);
 	if (code >= 0)
-		code = nc_layer_stream(layer, raw, NC_GIVE(taken), writer, ret_diff_id, err);
+		code = nc_layer_stream(store, layer, raw, NC_GIVE(taken), writer, &came, ret_diff_id, err);
 	if (code >= 0)
 		code = nc_writer_finish(writer, err);
 	if (code < 0)
 		return code;
-	*ret = (struct nc_layer_file){ .size = size, .codec = codec };
-	nc_hash_finish(hash, &ret->digest);
+	if (raw)
+		made = (struct nc_layer_file){ came.digest, came.size, codec };
+	else
+		nc_hash_finish(hash, &made.digest);
+	*ret = made;
 	return 0;
 }

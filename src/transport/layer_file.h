@@ -25,11 +25,12 @@ struct nc_layer_file {
 void nc_layer_describe(const struct nc_layer_file *file, const struct nc_blobs_wish *wish, struct nc_descriptor *ret);
 
 /* Streams blob (taken), which is what layer announces, into writer (borrowed), which has the codec: plain, or with raw
- * as it comes. */
-int nc_layer_stream(const struct nc_offer_layer *layer, bool raw, struct nc_reader *blob, struct nc_writer *writer,
-		    struct nc_digest *ret_diff_id, struct nacre_error *err);
+ * as it comes. store (may be NULL) says whether threads may help. ret_came: what came; raw and known to be the layer, the codec is
+ * not looked at. */
+int nc_layer_stream(const struct nacre_store *store, const struct nc_offer_layer *layer, bool raw, struct nc_reader *blob,
+		    struct nc_writer *writer, struct nc_layer_file *ret_came, struct nc_digest *ret_diff_id, struct nacre_error *err);
 /* The same into a file (borrowed) in a codec; raw: it comes in that. */
-int nc_layer_file_write(int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw, struct nc_reader *blob,
-			struct nc_layer_file *ret, struct nc_digest *ret_diff_id, struct nacre_error *err);
+int nc_layer_file_write(const struct nacre_store *store, int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
+			struct nc_reader *blob, struct nc_layer_file *ret, struct nc_digest *ret_diff_id, struct nacre_error *err);
 
 #endif

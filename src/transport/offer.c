@@ -160,7 +160,7 @@ int nc_offer_box_manifest(struct nc_offer_box *box, char *bytes, size_t len, str
 		box->layers[i].blob = manifest->items[i].digest;
 		box->layers[i].blob_size = manifest->items[i].size;
 		box->layers[i].media_type = manifest->items[i].media_type;
-		box->layers[i].proved = false;
+		box->layers[i].proved = box->layers[i].known = false;
 	}
 	box->offer.manifest = bytes;
 	box->offer.manifest_len = len;

@@ -204,19 +204,6 @@ static int has_layer(void *place, const struct nc_offer_layer *layer, const stru
 	return code;
 }
 
-/* The same of a blob that is known to be the layer. */
-static int keep_proved(int fd, const struct nc_offer_layer *layer, struct nc_reader *blob, struct nacre_error *err)
-{
-	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = NULL;
-	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
-	int code = nc_reader_verified(blob, &layer->blob, layer->blob_size, &reader, err);
-	if (code >= 0)
-		code = nc_writer_fd(fd, false, "blob", &writer, err);
-	if (code >= 0)
-		code = nc_copy_stream(reader, writer, NULL, err);
-	return code < 0 ? code : nc_writer_finish(writer, err);
-}
-
 /* The bytes that shall be sent, checked, in a file. */
 static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_layer *layer,
 		      const struct nc_blobs_wish *wish, struct nc_reader *blob, struct nc_layer_file *ret,
@@ -230,11 +217,6 @@ static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_
 		code = nc_flow_peek(NC_GIVE(reader), &comes, &reader, err);
 	if (code < 0)
 		return code;
-	if (wish->as_it_comes && self->image.offer->proved && layer->diff_id.alg) {
-		*ret_diff_id = layer->diff_id;
-		*ret = (struct nc_layer_file){ .digest = layer->blob, .size = layer->blob_size, .codec = comes };
-		return keep_proved(fd, layer, NC_GIVE(reader), err);
-	}
 	enum nc_codec codec = nc_layer_codec(wish, comes);
 	if (layer->diff_id.alg)
 		nc_digest_text(&layer->diff_id, id);
@@ -242,7 +224,7 @@ static int keep_aside(struct registry_sink *self, int fd, const struct nc_offer_
 		code = nc_reader_progress(NC_GIVE(reader), &self->progress, id, "compressing layer",
 					  layer->blob_size == UINT64_MAX ? 0 : layer->blob_size, &reader, err);
 	if (code >= 0)
-		code = nc_layer_file_write(fd, layer, codec, codec == comes, NC_GIVE(reader), ret, ret_diff_id, err);
+		code = nc_layer_file_write(self->store, fd, layer, codec, codec == comes, NC_GIVE(reader), ret, ret_diff_id, err);
 	if (code >= 0 && codec != comes && self->progress.event)
 		self->progress.event(self->progress.ctx, NACRE_EVENT_DONE, id, "compressing layer", 0, 0);
 	return code;
@@ -464,12 +446,15 @@ static int keep_document(struct registry_sink *self, const struct nc_whole_item 
 static int send_blob(struct registry_sink *self, const struct nc_whole_item *item, struct nc_reader *blob,
 		     struct nacre_error *err)
 {
-	const struct nc_offer_layer wanted = { .blob = item->digest, .blob_size = item->size };
+	/* no layer of any image here: its digest is all there is to it */
+	const struct nc_offer_layer wanted = { .blob = item->digest, .blob_size = item->size, .known = true };
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
+	struct nc_layer_file sent;
+	struct nc_digest none;
 	int fd NC_AUTO_FD = -1;
 	int code = nc_spool_file(&self->spool, &fd, err);
 	if (code >= 0)
-		code = keep_proved(fd, &wanted, NC_GIVE(reader), err);
+		code = nc_layer_file_write(self->store, fd, &wanted, NC_PLAIN, true, NC_GIVE(reader), &sent, &none, err);
 	if (code >= 0)
 		code = nc_sends_add(self->sends, 0, nc_fd_give(&fd), &item->digest, item->size, err);
 	return code < 0 ? code : nc_sends_wait(self->sends, err);
@@ -580,7 +565,7 @@ int nc_registry_save_open(const struct nc_sink_wish *wish, struct nc_sink **ret,
 	self->asked = nc_map_new();
 	if (!self->done || !self->asked)
 		return nc_nomem(err);
-	self->threads = !wish->store || nc_store_threads(wish->store);
+	self->threads = nc_store_threads(wish->store);
 	int code = open_remote(self, wish, err);
 	if (code >= 0)
 		code = nc_sends_new(self->remote, &self->progress, self->threads, &self->sends, err);

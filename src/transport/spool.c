@@ -104,7 +104,12 @@ static void tee_close(struct nc_reader *reader)
 	free(self);
 }
 
-static const struct nc_reader_ops tee_ops = { .next = tee_next, .close = tee_close };
+static int tee_keep(struct nc_reader *reader, unsigned count, struct nacre_error *err)
+{
+	return nc_reader_keep(((struct tee_reader *)reader)->upstream, count, err);
+}
+
+static const struct nc_reader_ops tee_ops = { tee_next, tee_close, tee_keep };
 
 int nc_reader_tee(struct nc_reader *upstream, struct nc_writer *writer, struct nc_reader **ret,
 		  struct nacre_error *err)

@@ -19,6 +19,7 @@ struct nc_offer_layer {
 	bool told;			/* of the layer asked for last: the source itself has told that it begins, and tells of its
 					 * bytes as they come */
 	bool proved;			/* the source's reader fails at its end unless its bytes have the digest blob */
+	bool known;			/* blob was once seen to be the layer: that digest says all */
 };
 
 /* A node of a v1 archive, for keep_ids. Its layer is the one at its own position in offer.layers. */
@@ -42,7 +43,6 @@ struct nc_offer {
 	const struct nc_offer_layer *layers;	/* lowest first, one for each diff ID */
 	size_t layer_count;
 	bool whole;			/* all images of the index travel, and the index with them */
-	bool proved;			/* its blobs were once seen to be the layers: their digests say all */
 	const char *v1_id;		/* a v1 image that keeps its IDs: the claimed one; else NULL */
 	const struct nc_v1_node *v1_nodes;	/* then: its chain, lowest first, layer_count of them */
 };

@@ -374,6 +374,89 @@ static void damage_does_not_go_out(void **state)
 	image_free(&a);
 }
 
+/* Writes what a layer's node notes of the blob that it came as. */
+static void note_blob(const struct bytes *layer, const struct bytes *blob)
+{
+	char file[256], text[160];
+	snprintf(file, sizeof file, "store/graph/%s/blob", layer->hex);
+	snprintf(text, sizeof text, "sha256:%s", blob->hex);
+	put_file(file, text, strlen(text));
+}
+
+static const enum nacre_format blob_formats[] = { NACRE_OCI_ARCHIVE, NACRE_OCI_DIR, NACRE_DOCKER_DIR };
+
+static void remake_documents(struct image *image)
+{
+	struct nc_platform host;
+	nc_platform_host(&host);
+	bytes_free(&image->config);
+	bytes_free(&image->manifest);
+	image_documents(image, NC_GZIP, host.architecture);
+}
+
+/* A manifest may name a blob that is another layer's: where the layers are there, nobody reads it before it goes out. */
+static void a_manifest_proves_no_blob(void **state)
+{
+	struct image a = image_of("a", NC_GZIP, NULL), lie = image_of("a", NC_GZIP, NULL);
+	struct bytes other = layer_of("base", "another layer\n"), packed = compressed(&other, NC_GZIP);
+	struct image b = image_of("b", NC_GZIP, NULL);
+	bytes_free(&b.layers[0]);
+	bytes_free(&b.blobs[0]);
+	b.layers[0] = other;
+	b.blobs[0] = packed;
+	remake_documents(&b);
+	bytes_free(&lie.blobs[0]);
+	lie.blobs[0] = bytes_of(packed.data, packed.len);
+	remake_documents(&lie);
+	write_layout("a", &a, "");
+	write_layout("b", &b, "");
+	write_layout("lie", &lie, ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"localhost/lie:1\"}");
+	assert_done(load("a", NULL));
+	assert_done(load("b", NULL));
+	assert_done(load("lie", NULL));
+	assert_int_equal(skipped, LAYERS);
+	for (size_t i = 0; i < sizeof blob_formats / sizeof *blob_formats; i++) {
+		assert_refused(save("localhost/lie:1", blob_formats[i], "y"), NACRE_E_DIGEST, "diff ID mismatch");
+		assert_false(there("y"));
+	}
+	/* a layer's own note is what counts, and spares reading what is in the blob */
+	note_blob(&a.layers[0], &lie.blobs[0]);
+	assert_done(save("localhost/lie:1", NACRE_OCI_ARCHIVE, "y"));
+	image_free(&a);
+	image_free(&b);
+	image_free(&lie);
+}
+
+static void a_kept_blob_goes_out_only_as_it_came(void **state)
+{
+	struct image a = image_of("a", NC_ZSTD, NULL);
+	struct bytes *blob = &a.blobs[0];
+	char kept[256], note[256];
+	write_layout("x", &a, "");
+	assert_done(load("x", NULL));
+	snprintf(kept, sizeof kept, "store/blobs/sha256/%s", blob->hex);
+	snprintf(note, sizeof note, "store/graph/%s/blob", a.layers[0].hex);
+	assert_true(there(kept) && there(note));
+	for (size_t i = 0; i < sizeof blob_formats / sizeof *blob_formats; i++) {
+		blob->data[blob->len / 2] ^= 1;
+		put_file(kept, blob->data, blob->len);
+		assert_refused(save(a.config.hex, blob_formats[i], "y"), NACRE_E_DIGEST, "digest mismatch");
+		blob->data[blob->len / 2] ^= 1;
+		put_file(kept, blob->data, blob->len - 1);
+		assert_refused(save(a.config.hex, blob_formats[i], "y"), NACRE_E_BADDATA, "ends after");
+		assert_false(there("y"));
+		put_file(kept, blob->data, blob->len);
+	}
+	/* without the note it is read, and found to be the layer */
+	assert_done(save(a.config.hex, NACRE_OCI_ARCHIVE, "noted"));
+	assert_int_equal(unlink(at("", note)), 0);
+	assert_done(save(a.config.hex, NACRE_OCI_ARCHIVE, "read"));
+	char command[3000];
+	snprintf(command, sizeof command, "cmp %s %s", at("", "noted"), at("", "read"));
+	assert_int_equal(system(command), 0);
+	image_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +472,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(images_of_2015_keep_their_ids_where_asked, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(the_index_is_kept, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(damage_does_not_go_out, enter_store, leave_store),
+		cmocka_unit_test_setup_teardown(a_manifest_proves_no_blob, enter_store, leave_store),
+		cmocka_unit_test_setup_teardown(a_kept_blob_goes_out_only_as_it_came, enter_store, leave_store),
 		cmocka_unit_test_setup_teardown(imports_a_root_file_system, enter_store, leave_store),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
