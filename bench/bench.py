@@ -72,7 +72,10 @@ def unmount_below(directory):
             subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
 
 
-def new_disk(directory):
+MKFS = {'ext4': 'mkfs.ext4 -q -F -N 600000 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard', 'xfs': 'mkfs.xfs -q -f -K'}
+
+
+def new_disk(directory, kind='ext4'):
     """A new file system: on one where much was removed before, making files can cost several times as much."""
     unmount_below(directory)
     os.makedirs(directory, exist_ok=True)
@@ -86,7 +89,7 @@ def new_disk(directory):
             raise RuntimeError(f'{image} is still in use')
         time.sleep(0.05)
         waited += 0.05
-    run(f'mkfs.ext4 -q -F -N 600000 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard {image}')
+    run(f'{MKFS[kind]} {image}')
     device = run(f'losetup --direct-io=on --show -f {image}').strip()
     run(f'mount {device} {directory} && losetup -d {device} && mkdir {directory}/tmp')
 
@@ -110,6 +113,15 @@ def layers_of(name, form):
     index = json.load(open(f'{layout}/index.json'))
     manifest = json.load(open(blob(index['manifests'][0]['digest'])))
     return [blob(layer['digest']) for layer in manifest['layers']]
+
+
+def archive_of(name, form):
+    """An image's OCI layout as an archive."""
+    archive = f'{IMAGES}/{name}.{form}.tar'
+    if not os.path.exists(archive):
+        run(f'tar -C {IMAGES}/{name}.{form} -cf {archive} oci-layout index.json blobs')
+        read_through(archive)
+    return archive
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -149,6 +161,7 @@ class Nacre(Program):
             'layout': f'{nacre} --driver {driver} load -q -i {{image}}.{{form}}',
             'pull': f'{nacre} --driver {driver} pull -q --tls-verify=false {{remote}}',
             'save': f'{nacre} save -o {{out}} bench/{{name}}:latest',
+            'save-oci': f'{nacre} save --format oci-archive -o {{out}} bench/{{name}}:latest',
             'remove': f'{nacre} rmi bench/{{name}}:latest',
         }
 
@@ -162,6 +175,7 @@ PEERS = {
         'layout': f'{SKOPEO} oci:{{image}}.{{form}}:latest {CONTAINERS_STORAGE}',
         'pull': f'{SKOPEO} --src-tls-verify=false docker://{{remote}} {CONTAINERS_STORAGE}',
         'save': f'{SKOPEO} {CONTAINERS_STORAGE} docker-archive:{{out}}:bench/{{name}}:latest',
+        'save-oci': f'{SKOPEO} {CONTAINERS_STORAGE} oci-archive:{{out}}:latest',
     },
     'podman': {
         'archive': f'{PODMAN} load -q -i {{image}}.docker.tar',
@@ -189,7 +203,7 @@ class Ostree(Program):
     def commit(image, form):
         ostree = f'ostree --repo={STORE}/r'
         return f'set -e; export LC_ALL=C.UTF-8; {ostree} init --mode=bare; ' + '; '.join(
-            f'{ostree} commit -b {number} --tree=tar={layer} --tar-autocreate-parents' for number, layer in enumerate(layers_of(image, form)))
+            f'{ostree} commit -b layer-{number} --tree=tar={layer} --tar-autocreate-parents' for number, layer in enumerate(layers_of(image, form)))
 
 
 class Containerd(Program):
@@ -208,11 +222,7 @@ class Containerd(Program):
         }
 
     def layout(self, image, form):
-        archive = f'{IMAGES}/{image}.{form}.tar'
-        if not os.path.exists(archive):
-            run(f'tar -C {IMAGES}/{image}.{form} -cf {archive} oci-layout index.json blobs')
-            read_through(archive)
-        return f'ctr -a {STORE}/s image import --base-name docker.io/bench/{image} {archive}'
+        return f'ctr -a {STORE}/s image import --base-name docker.io/bench/{image} {archive_of(image, form)}'
 
     def start(self):
         config = f'{STORE}/containerd.toml'
@@ -272,7 +282,8 @@ def programs():
         found.append(Containerd())
     if installed('ostree'):
         found.append(Ostree())
-    found += [Tar(), Limit(), Program('cat', {'save': 'cat {image}.docker.tar >{out}'})]
+    found += [Tar(), Limit(), Program('cat', {'save': 'cat {image}.docker.tar >{out}',
+                                               'save-oci': lambda image, form: f'cat {archive_of(image, form)} >{ASIDE}/out'})]
     wanted = options.programs.split(',') if options.programs else None
     return [program for program in found if not wanted or program.name in wanted]
 
@@ -312,7 +323,7 @@ def syncs_of(command):
     return len(re.findall(r'^\d+ +(?:fsync|fdatasync|syncfs|sync|msync)\(', open(log).read(), re.M))
 
 
-def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE):
+def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE, kind='ext4'):
     """Each program, run by run, in a new store. One that fails is told, and left out."""
     failed = set()
     for turn in range(options.runs):
@@ -320,7 +331,7 @@ def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE):
             command = program.command(what, image, form)
             if command is None or program.name in failed:
                 continue
-            new_disk(STORE)
+            new_disk(STORE, kind)
             if where != STORE:
                 new_disk(where)
             try:
@@ -340,7 +351,7 @@ def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE):
         command = program.command(what, image, form)
         if not program.name.startswith('nacre') or command is None or program.name in failed or "'" in command or not installed('strace'):
             continue
-        new_disk(STORE)
+        new_disk(STORE, kind)
         if where != STORE:
             new_disk(where)
         if prepare:
@@ -391,20 +402,34 @@ def pull(found):
         REGISTRY.stop()
 
 
-def loaded(image):
-    return lambda program: run(program.command('archive', image) + f'; sync -f {STORE}')
+def loaded(image, source='archive'):
+    return lambda program: program.name == 'cat' or run(program.command(source, image) + f'; sync -f {STORE}')
+
+
+def named_layout(program):
+    """The tag alone, which is all that the layout has, names no image here."""
+    loaded('medium', 'layout')(program)
+    if program.name.startswith('nacre'):
+        base = f'{NACRE} --root {STORE}/s'
+        run(f'{base} tag $({base} images -q) bench/medium:latest')
 
 
 def save(found):
     read_through(f'{IMAGES}/medium.docker.tar')
     able = [program for program in found if program.command('save')]
-    in_turns('save medium', 'save', able, 'medium', prepare=lambda program: program.name == 'cat' or loaded('medium')(program), where=ASIDE)
+    in_turns('save medium', 'save', able, 'medium', prepare=loaded('medium'), where=ASIDE)
+    # the blobs of the layout were kept, and skopeo compresses again what it has as files
+    read_through(archive_of('medium', 'gz'))
+    able = only(found, 'nacre erofs', 'skopeo', 'cat')
+    in_turns('save medium as OCI archive', 'save-oci', able, 'medium', prepare=named_layout, where=ASIDE)
 
 
 def remove(found):
     able = [program for program in found if program.command('remove')]
     for image in ('medium', 'manyfiles'):
         in_turns(f'remove {image}', 'remove', able, image, prepare=loaded(image))
+    if installed('mkfs.xfs'):   # which keeps nothing for each block that is in memory: see docs/performance.md
+        in_turns('remove manyfiles, XFS', 'remove', only(able, 'nacre erofs'), 'manyfiles', prepare=loaded('manyfiles'), kind='xfs')
 
 
 def repeated(case, program, command, count=20, undo=None):
