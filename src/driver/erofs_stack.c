@@ -15,6 +15,8 @@
 
 /* IDs in one list. */
 #define LOWER_MAX (1u << 20)
+/* Look-ups that need not merge directories of all layers first: more are worth that. */
+#define FEW_LOOK_UPS 16
 
 struct layer {
 	char id[NC_HEX_ID];
@@ -36,6 +38,7 @@ struct nc_estack {
 	int home;
 	struct layer *layers;		/* topmost first */
 	size_t count;
+	unsigned look_ups;
 	/* the directory that was asked for last, and those above it */
 	char *path;
 	size_t path_cap;
@@ -261,6 +264,12 @@ static int push_level(struct nc_estack *stack, size_t path_len, size_t first, st
 	return 0;
 }
 
+static int enter_root(struct nc_estack *stack, size_t layer, uint32_t nid, struct meaning *meaning, struct nacre_error *err)
+{
+	int code = add_meaning(stack, meaning, layer, nid, err);
+	return code ? code : nc_fail(err, NACRE_E_CORRUPT, 0, "the root of layer %s is no directory", stack->layers[layer].id);
+}
+
 static int push_root(struct nc_estack *stack, struct nacre_error *err)
 {
 	struct meaning meaning = { .found = false };
@@ -270,9 +279,7 @@ static int push_root(struct nc_estack *stack, struct nacre_error *err)
 		const struct nc_erofs *image;
 		code = load(stack, i, &image, err);
 		if (code == 0)
-			code = add_meaning(stack, &meaning, i, image->root, err);
-		if (code == 0)
-			code = nc_fail(err, NACRE_E_CORRUPT, 0, "the root of layer %s is no directory", stack->layers[i].id);
+			code = enter_root(stack, i, image->root, &meaning, err);
 		if (code > 0)
 			code = add_part(&stack->parts, &stack->part_count, &stack->part_cap, i, image->root, err);
 	}
@@ -342,6 +349,45 @@ static int find_root(struct nc_estack *stack, struct nc_efound *ret, struct nacr
 	return code < 0 ? code : 1;
 }
 
+/* The path as one layer alone has it. ended: nothing below counts any more. */
+static int find_in_layer(struct nc_estack *stack, size_t layer, const char *path, size_t len, struct meaning *ret,
+			 struct nacre_error *err)
+{
+	const struct nc_erofs *image;
+	int code = load(stack, layer, &image, err);
+	*ret = (struct meaning){ .found = false };
+	if (code == 0)
+		code = enter_root(stack, layer, image->root, ret, err);
+	bool ended = ret->ended;
+	for (size_t at = 0, end; code > 0 && at < len; at = end + 1) {
+		uint32_t nid;
+		end = at;
+		while (end < len && path[end] != '/')
+			end++;
+		code = nc_einode_find(&ret->top.inode, path + at, end - at, &nid, err);
+		*ret = (struct meaning){ .found = false };
+		if (code <= 0)
+			break;
+		code = add_meaning(stack, ret, layer, nid, err);
+		ended = ended || ret->ended;
+		/* a file, or nothing, where a directory would have to be */
+		ret->found = ret->found && (code > 0 || end == len);
+	}
+	ret->ended = ended;
+	return code < 0 ? code : 0;
+}
+
+/* One layer after the other, until one has it: those below need not be read. */
+static int find_by_layer(struct nc_estack *stack, const char *path, size_t len, struct nc_efound *ret, struct nacre_error *err)
+{
+	struct meaning meaning = { .found = false };
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < stack->count && !meaning.found && !meaning.ended; i++)
+		code = find_in_layer(stack, i, path, len, &meaning, err);
+	*ret = meaning.top;
+	return code < 0 ? code : meaning.found;
+}
+
 int nc_estack_find(struct nc_estack *stack, const char *path, size_t len, struct nc_efound *ret,
 		   struct nacre_error *err)
 {
@@ -351,6 +397,8 @@ int nc_estack_find(struct nc_estack *stack, const char *path, size_t len, struct
 	size_t name = dir;
 	if (!len)
 		return find_root(stack, ret, err);
+	if (!stack->depth && stack->look_ups++ < FEW_LOOK_UPS)
+		return find_by_layer(stack, path, len, ret, err);
 	int code = enter(stack, path, dir ? dir - 1 : 0, err);
 	if (code <= 0)
 		return code;

@@ -18,6 +18,8 @@
 /* Directories of the current level that stay open. */
 #define OPEN_MAX 32
 #define PATH_LIMIT (1u << 17)
+/* Look-ups that need not merge directories of all trees first: more are worth that. */
+#define FEW_LOOK_UPS 16
 /* Names in one directory. */
 #define NAMES_MAX (64u << 20)
 
@@ -33,12 +35,13 @@ struct nc_stack {
 	int base;			/* of the topmost tree when it can be written, else -1 */
 	char **trees;
 	size_t count;
+	unsigned look_ups;
 	const char *opaque;
 	struct nc_buf path;		/* of the deepest level */
 	struct level *levels;		/* levels[0] is the root */
 	size_t depth, cap;
 	int open[OPEN_MAX];		/* of the deepest level, by position in its trees; -1: closed */
-	int extra;			/* one beyond these */
+	int extra;			/* one beyond these, or of another path */
 	char *name;			/* the last component looked up */
 };
 
@@ -273,11 +276,88 @@ static int go(struct nc_stack *stack, const char *path, size_t len, struct nacre
 	return 1;
 }
 
+/* What a directory of one tree says about the last component: 1 and *ret, or 0; ended: nothing below counts any more. */
+static int look_in(const struct nc_stack *stack, int dir, bool lowest, struct nc_stack_found *ret, bool *ended, struct nacre_error *err)
+{
+	struct nc_stack_found found = { .dir = dir, .name = stack->name };
+	if (fstatat(dir, found.name, &found.st, AT_SYMLINK_NOFOLLOW) == 0) {
+		*ended = true;
+		if (nc_is_whiteout(&found.st) || S_ISSOCK(found.st.st_mode))
+			return 0;
+		*ret = found;
+		return 1;
+	}
+	if (errno == ENAMETOOLONG)
+		*ended = true;
+	else if (errno != ENOENT)
+		return nc_fail(err, NACRE_E_IO, errno, "stat '%s' of a layer", found.name);
+	int code = lowest || *ended ? 0 : is_whited_out(stack, dir, found.name, err);
+	*ended = *ended || code > 0;
+	return code < 0 ? code : 0;
+}
+
+/* One component down in one tree; *dir is replaced. 1, or 0 when there is no such directory. */
+static int step_down(struct nc_stack *stack, int *dir, const char *component, bool lowest, bool *ended, struct nacre_error *err)
+{
+	int fd = openat(*dir, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s' of a layer", component);
+	*ended = *ended || (fd < 0 ? errno != ENOENT : !lowest && nc_is_opaque(fd, stack->opaque));
+	int code = *ended || lowest ? 0 : is_whited_out(stack, *dir, component, err);
+	*ended = *ended || code > 0;
+	if (fd < 0 || code < 0) {
+		nc_fd_release(&fd);
+		return code < 0 ? code : 0;
+	}
+	nc_fd_release(&stack->extra);
+	*dir = stack->extra = fd;
+	return 1;
+}
+
+/* The path as one tree alone has it. As look_in. */
+static int find_in_tree(struct nc_stack *stack, size_t number, const char *path, struct nc_stack_found *ret, bool *ended,
+			struct nacre_error *err)
+{
+	bool lowest = number + 1 == stack->count;
+	char component[NAME_MAX + 1];
+	int dir;
+	int code = open_level(stack, number, &dir, err);
+	for (const char *slash; code >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+		size_t len = (size_t)(slash - path);
+		if (len >= sizeof component)
+			break;
+		memcpy(component, path, len);
+		component[len] = '\0';
+		if (is_mark(stack, component))
+			break;
+		code = step_down(stack, &dir, component, lowest, ended, err);
+		if (code <= 0)
+			return code;
+	}
+	if (code >= 0 && !strchr(path, '/'))
+		return look_in(stack, dir, lowest, ret, ended, err);
+	/* no directory can be called so */
+	*ended = true;
+	return code < 0 ? code : 0;
+}
+
+/* In the directory that the deepest level is. */
+static int find_in_level(struct nc_stack *stack, size_t position, struct nc_stack_found *ret, bool *ended, struct nacre_error *err)
+{
+	int dir;
+	int code = open_level(stack, position, &dir, err);
+	bool lowest = position + 1 == stack->levels[stack->depth - 1].count;
+	return code < 0 ? code : look_in(stack, dir, lowest, ret, ended, err);
+}
+
 int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_found *ret, struct nacre_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	int code = is_mark(stack, name) ? 0 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);
+	bool few = slash && stack->depth == 1 && stack->look_ups++ < FEW_LOOK_UPS, ended = false;
+	if (is_mark(stack, name))
+		return 0;
+	int code = few ? 1 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);
 	if (code <= 0)
 		return code;
 	char *copy = nc_strdup(*name ? name : ".");
@@ -285,27 +365,11 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 		return nc_nomem(err);
 	free(stack->name);
 	stack->name = copy;
-	const struct level *level = &stack->levels[stack->depth - 1];
-	for (size_t i = 0; i < level->count; i++) {
-		struct nc_stack_found found = { .name = copy };
-		code = open_level(stack, i, &found.dir, err);
-		if (code < 0)
-			return code;
-		if (fstatat(found.dir, copy, &found.st, AT_SYMLINK_NOFOLLOW) == 0) {
-			if (nc_is_whiteout(&found.st) || S_ISSOCK(found.st.st_mode))
-				return 0;
-			*ret = found;
-			return 1;
-		}
-		if (errno == ENAMETOOLONG)
-			return 0;
-		if (errno != ENOENT)
-			return nc_fail(err, NACRE_E_IO, errno, "stat '%s' of a layer", path);
-		code = i + 1 < level->count ? is_whited_out(stack, found.dir, copy, err) : 0;
-		if (code != 0)
-			return code < 0 ? code : 0;
-	}
-	return 0;
+	size_t count = stack->levels[stack->depth - 1].count;
+	code = 0;
+	for (size_t i = 0; code == 0 && !ended && i < count; i++)
+		code = few ? find_in_tree(stack, i, path, ret, &ended, err) : find_in_level(stack, i, ret, &ended, err);
+	return code;
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------ */

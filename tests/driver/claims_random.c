@@ -97,6 +97,32 @@ static bool same_reports(const char *a, const char *b)
 	return same;
 }
 
+/* Each path that a random layer may have, asked of a view that has not looked at anything yet, one after the other from a random one on. */
+static void compare_look_ups(struct rig *other, unsigned id)
+{
+	NC_CLEANUP(nc_view_auto) struct nc_view *view = NULL;
+	NC_CLEANUP(nc_view_auto) struct nc_view *want_view = NULL;
+	struct nacre_error err;
+	assert_done(rig.driver->ops->view(rig.driver, rig_id(id), &view, &err));
+	assert_done(other->driver->ops->view(other->driver, rig_id(id), &want_view, &err));
+	/* digits from 1 on are names */
+	for (unsigned i = 0, number = roll(125); i < 125; i++, number = (number + 1) % 125) {
+		char path[8] = "";
+		bool names = true;
+		for (unsigned rest = number, depth = 0; rest; rest /= 5, depth++) {
+			names = names && rest % 5;
+			sprintf(path + strlen(path), "%s%c", depth ? "/" : "", 'a' + (char)(rest % 5) - 1);
+		}
+		if (!names)
+			continue;
+		struct nc_view_file file, want;
+		int code = view->ops->stat(view, path, &file, &err), want_code = want_view->ops->stat(want_view, path, &want, &err);
+		if (code != want_code || (code == 0 && (file.entry.type != want.entry.type || file.entry.size != want.entry.size ||
+							file.entry.mode != want.entry.mode || file.entry.mtime.sec != want.entry.mtime.sec)))
+			fail_msg("layer %u, '%s': %d, memory %d", id, path, code, want_code);
+	}
+}
+
 /* The driver and the memory driver, which shares no code with the others, must be of one mind about random layers. */
 void random_layers(void **state)
 {
@@ -153,6 +179,7 @@ void random_layers(void **state)
 			if (mounted && strcmp(tree, mounted) != 0)
 				fail_msg("layer %u on %u:\n%sgives:\n%smounted:\n%s", id, parent, text.data, tree,
 					 mounted);
+			compare_look_ups(&other, id);
 			free(tree);
 			free(want);
 			free(mounted);
