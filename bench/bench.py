@@ -3,8 +3,8 @@
 
 bench.py --build DIR --images DIR [--runs N] [--only GROUP,…] [--programs NAME,…] [--add] [--out FILE.json]
 
-GROUP: load many pull save remove mount read small. Programs take turns, run by run. Each run has a new store on a new ext4 with a journal,
-in a loop file; inputs are in memory; the time of a program that does not sync includes a syncfs of its store. Needs root.
+GROUP: load many pull save remove mount read small. Programs take turns, run by run. Each run has a new store on a new ext4 with a journal
+(nacre's btrfs: a new btrfs), in a loop file; inputs are in memory; the time of a program that does not sync includes a syncfs of its store. Needs root.
 What is measured is written to FILE.json, with --add beside what it has of other cases; report.py makes the table of docs/performance.md of it.
 """
 import argparse, contextlib, glob, json, os, platform, re, shutil, statistics, subprocess, sys, time
@@ -72,7 +72,8 @@ def unmount_below(directory):
             subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
 
 
-MKFS = {'ext4': 'mkfs.ext4 -q -F -N 600000 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard', 'xfs': 'mkfs.xfs -q -f -K'}
+MKFS = {'ext4': 'mkfs.ext4 -q -F -N 600000 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard', 'xfs': 'mkfs.xfs -q -f -K',
+        'btrfs': 'mkfs.btrfs -q -f -K'}
 
 
 def new_disk(directory, kind='ext4'):
@@ -130,6 +131,7 @@ def archive_of(name, form):
 class Program:
     """What is run, with {image} the path of an image without its ending, {name} its name, {form} gz or zst, {out} a new path."""
     daemon = 0
+    kind = 'ext4'       # of its store's file system
 
     def __init__(self, name, commands=None):
         self.name = name
@@ -155,6 +157,8 @@ class Nacre(Program):
     def __init__(self, driver):
         super().__init__(f'nacre {driver}')
         self.driver = driver
+        if driver == 'btrfs':
+            self.kind = driver
         nacre = f'{NACRE} --root {{store}}/s'
         self.commands = {
             'archive': f'{nacre} --driver {driver} load -q -i {{image}}.docker.tar',
@@ -276,7 +280,7 @@ class Limit(Program):
 
 
 def programs():
-    found = [Nacre('erofs'), Nacre('overlay'), Nacre('vfs')]
+    found = [Nacre('erofs'), Nacre('overlay'), Nacre('vfs')] + [Nacre('btrfs')] * installed('mkfs.btrfs')
     found += [Program(name, commands) for name, commands in PEERS.items() if installed(name)]
     if installed('containerd'):
         found.append(Containerd())
@@ -323,7 +327,7 @@ def syncs_of(command):
     return len(re.findall(r'^\d+ +(?:fsync|fdatasync|syncfs|sync|msync)\(', open(log).read(), re.M))
 
 
-def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE, kind='ext4'):
+def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE, kind=None):
     """Each program, run by run, in a new store. One that fails is told, and left out."""
     failed = set()
     for turn in range(options.runs):
@@ -331,7 +335,7 @@ def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE, kin
             command = program.command(what, image, form)
             if command is None or program.name in failed:
                 continue
-            new_disk(STORE, kind)
+            new_disk(STORE, kind or program.kind)
             if where != STORE:
                 new_disk(where)
             try:
@@ -351,7 +355,7 @@ def in_turns(case, what, found, image, form='gz', prepare=None, where=STORE, kin
         command = program.command(what, image, form)
         if not program.name.startswith('nacre') or command is None or program.name in failed or "'" in command or not installed('strace'):
             continue
-        new_disk(STORE, kind)
+        new_disk(STORE, kind or program.kind)
         if where != STORE:
             new_disk(where)
         if prepare:
