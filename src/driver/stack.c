@@ -181,43 +181,54 @@ static int open_level(struct nc_stack *stack, size_t position, int *ret, struct 
 	return 0;
 }
 
+/* The component that len bytes of name are; false when no directory can be called so. */
+static bool take_component(const struct nc_stack *stack, const char *name, size_t len, char ret[NAME_MAX + 1])
+{
+	if (len > NAME_MAX)
+		return false;
+	memcpy(ret, name, len);
+	ret[len] = '\0';
+	return !is_mark(stack, ret);
+}
+
+/* The directory that one tree has of a component, for looking into; *ret is -1 when there is none. ended: nothing below counts any more,
+ * which of the lowest tree is not asked. */
+static int open_component(const struct nc_stack *stack, int dir, const char *component, bool lowest, int *ret, bool *ended,
+			  struct nacre_error *err)
+{
+	*ret = openat(dir, component, (lowest ? O_PATH : O_RDONLY) | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool other = *ret < 0 && (errno == ENOTDIR || errno == ELOOP);
+	if (*ret < 0 && errno != ENOENT && !other)
+		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s' of a layer", component);
+	*ended = *ended || other || (*ret >= 0 && !lowest && nc_is_opaque(*ret, stack->opaque));
+	int code = lowest || *ended ? 0 : is_whited_out(stack, dir, component, err);
+	*ended = *ended || code > 0;
+	if (code < 0)
+		nc_fd_release(ret);
+	return code < 0 ? code : 0;
+}
+
 /* One component down from the deepest level: 1, or 0 when name is no directory there. */
 static int descend(struct nc_stack *stack, const char *name, size_t len, struct nacre_error *err)
 {
 	const struct level *from = &stack->levels[stack->depth - 1];
-	char component[256];
-	if (len >= sizeof component)
-		return 0;
-	memcpy(component, name, len);
-	component[len] = '\0';
-	if (is_mark(stack, component))
-		return 0;
+	char component[NAME_MAX + 1];
+	bool ended = !take_component(stack, name, len, component);
 	NC_AUTO_FREE uint32_t *trees = nc_realloc_array(NULL, from->count, sizeof *trees);
 	if (!trees)
 		return nc_nomem(err);
 	size_t count = 0;
-	for (size_t i = 0; i < from->count; i++) {
+	for (size_t i = 0; i < from->count && !ended; i++) {
+		NC_AUTO_FD int fd = -1;
 		int dir;
 		int code = open_level(stack, i, &dir, err);
 		if (code < 0)
 			return code;
-		bool lowest = i + 1 == from->count;
-		int fd NC_AUTO_FD = openat(dir, component, (lowest ? O_PATH : O_RDONLY) | O_DIRECTORY | O_NOFOLLOW |
-								   O_CLOEXEC);
-		bool missing = fd < 0 && errno == ENOENT;
-		if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-			break;
-		if (fd < 0 && !missing)
-			return nc_fail(err, NACRE_E_IO, errno, "open directory '%s' of a layer", component);
-		if (!missing)
-			trees[count++] = from->trees[i];
-		if (lowest || (!missing && nc_is_opaque(fd, stack->opaque)))
-			break;
-		code = is_whited_out(stack, dir, component, err);
+		code = open_component(stack, dir, component, i + 1 == from->count, &fd, &ended, err);
 		if (code < 0)
 			return code;
-		if (code > 0)
-			break;
+		if (fd >= 0)
+			trees[count++] = from->trees[i];
 	}
 	if (!count)
 		return 0;
@@ -296,24 +307,6 @@ static int look_in(const struct nc_stack *stack, int dir, bool lowest, struct nc
 	return code < 0 ? code : 0;
 }
 
-/* One component down in one tree; *dir is replaced. 1, or 0 when there is no such directory. */
-static int step_down(struct nc_stack *stack, int *dir, const char *component, bool lowest, bool *ended, struct nacre_error *err)
-{
-	int fd = openat(*dir, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-		return nc_fail(err, NACRE_E_IO, errno, "open directory '%s' of a layer", component);
-	*ended = *ended || (fd < 0 ? errno != ENOENT : !lowest && nc_is_opaque(fd, stack->opaque));
-	int code = *ended || lowest ? 0 : is_whited_out(stack, *dir, component, err);
-	*ended = *ended || code > 0;
-	if (fd < 0 || code < 0) {
-		nc_fd_release(&fd);
-		return code < 0 ? code : 0;
-	}
-	nc_fd_release(&stack->extra);
-	*dir = stack->extra = fd;
-	return 1;
-}
-
 /* The path as one tree alone has it. As look_in. */
 static int find_in_tree(struct nc_stack *stack, size_t number, const char *path, struct nc_stack_found *ret, bool *ended,
 			struct nacre_error *err)
@@ -323,22 +316,17 @@ static int find_in_tree(struct nc_stack *stack, size_t number, const char *path,
 	int dir;
 	int code = open_level(stack, number, &dir, err);
 	for (const char *slash; code >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
-		size_t len = (size_t)(slash - path);
-		if (len >= sizeof component)
-			break;
-		memcpy(component, path, len);
-		component[len] = '\0';
-		if (is_mark(stack, component))
-			break;
-		code = step_down(stack, &dir, component, lowest, ended, err);
-		if (code <= 0)
+		int fd = -1;
+		bool can = take_component(stack, path, (size_t)(slash - path), component);
+		*ended = *ended || !can;
+		if (can)
+			code = open_component(stack, dir, component, lowest, &fd, ended, err);
+		if (fd < 0)
 			return code;
+		nc_fd_release(&stack->extra);
+		dir = stack->extra = fd;
 	}
-	if (code >= 0 && !strchr(path, '/'))
-		return look_in(stack, dir, lowest, ret, ended, err);
-	/* no directory can be called so */
-	*ended = true;
-	return code < 0 ? code : 0;
+	return code < 0 ? code : look_in(stack, dir, lowest, ret, ended, err);
 }
 
 /* In the directory that the deepest level is. */
