@@ -25,9 +25,6 @@
 #define MAJOR_MAX 0xfffu
 #define MINOR_MAX 0xfffffu
 
-/* A file from this size on is sent to the disk as soon as it is whole. Smaller ones cost more so than they would in the sync. */
-#define EARLY_BYTES ((uint64_t)1 << 20)
-
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
 int nc_root_dress(int root, struct nc_stack *parents, struct nacre_error *err)
@@ -115,7 +112,7 @@ static int finish_file(struct nc_unpack *unpack, struct nacre_error *err)
 	if (code >= 0)
 		code = nc_attrs_set_fd(file->fd, &file->attrs, NC_ENTRY_FILE, file->right, file->path, err);
 	/* on its way to the disk before the sync that awaits it all; what cannot be written the sync will report */
-	if (code >= 0 && file->size >= EARLY_BYTES)
+	if (code >= 0 && file->size >= NC_EARLY_BYTES)
 		nc_writeback_file(file->fd, false);
 	file_release(file);
 	return code;

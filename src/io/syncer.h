@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Syncs while so many bytes or more come. Less is left to the last sync: each sync makes the disk empty its cache. */
+/* Syncs while so many bytes or more come, of what is not on its way anyway. Less is left to the last sync: each sync makes the disk empty its cache. */
 #define NC_SYNCER_STEP ((uint64_t)32 << 20)
 
 struct nc_syncer;

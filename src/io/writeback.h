@@ -8,6 +8,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* A file from this size on is sent to the disk as soon as it is whole. Smaller ones cost more so than they would in the sync. */
+#define NC_EARLY_BYTES ((uint64_t)1 << 20)
 
 /* wait false: it is only sent on its way. */
 void nc_writeback_file(int fd, bool wait);

@@ -1,6 +1,7 @@
 #include "store/fill.h"
 
 #include "io/aside.h"
+#include "io/writeback.h"
 
 #include <inttypes.h>
 
@@ -14,6 +15,7 @@ struct fill {
 	struct nc_syncer *syncer;
 	uint64_t members;
 	bool in_tree;			/* the driver sees the last member */
+	bool waits;			/* its content lies in memory until a sync */
 };
 
 static int take_entry(struct fill *fill, const struct nc_tar_item *item, struct nacre_error *err)
@@ -24,6 +26,7 @@ static int take_entry(struct fill *fill, const struct nc_tar_item *item, struct 
 	if (fill->record)
 		nc_record_before(fill->record);
 	fill->in_tree = entry->type != NC_ENTRY_META;
+	fill->waits = entry->size < NC_EARLY_BYTES;
 	int put = fill->in_tree ? nc_tree_entry(fill->tree, entry, err) : NC_PUT_DONE;
 	if (put < 0)
 		return nc_wrap(err, put, "'%s'", entry->name);
@@ -42,7 +45,8 @@ static int take_data(struct fill *fill, const struct nc_tar_item *item, struct n
 	if (!fill->in_tree)
 		return take_framing(fill, item, err);
 	int code = nc_tree_data(fill->tree, item->bytes, item->len, item->at, err);
-	nc_syncer_wrote(fill->syncer, item->len);
+	if (fill->waits)
+		nc_syncer_wrote(fill->syncer, item->len);
 	return code < 0 || !fill->record ? code : nc_record_content(fill->record, item->bytes, item->len, err);
 }
 
