@@ -314,6 +314,7 @@ static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	struct nc_reader *reader;
+	enum nc_codec comes;
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
 	if (fd < 0)
 		return 0;
@@ -321,10 +322,11 @@ static int verify_existing(struct nc_blobs_out *out, const struct nc_offer_layer
 		close(fd);
 		return 0;
 	}
-	if (nc_reader_fd(fd, true, hex, &reader, NULL) < 0 || nc_flow_open(out->store, reader, layer, NULL, &flow, NULL) < 0 ||
-	    nc_reader_drain(flow->reader, NULL) < 0 || nc_flow_end(flow, layer, &diff_id, NULL) < 0)
+	if (nc_reader_fd(fd, true, hex, &reader, NULL) < 0 || nc_flow_peek(reader, &comes, &reader, NULL) < 0 ||
+	    nc_flow_open(out->store, reader, layer, true, NULL, &flow, NULL) < 0 || nc_reader_drain(flow->reader, NULL) < 0 ||
+	    nc_flow_end(flow, layer, &diff_id, NULL) < 0)
 		return 0;
-	*ret = (struct nc_layer_file){ flow->raw, flow->raw_size, flow->codec };
+	*ret = (struct nc_layer_file){ flow->raw, flow->raw_size, comes };
 	return 1;
 }
 

@@ -67,7 +67,7 @@ static int docker_layer(struct nc_sink *sink, size_t i, struct nc_reader *blob, 
 	struct docker_sink *self = (struct docker_sink *)sink;
 	const struct nc_offer_layer *layer = &self->offer->layers[i];
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = nc_flow_open(self->store, blob, layer, NULL, &flow, err);
+	int code = nc_flow_open(self->store, blob, layer, false, NULL, &flow, err);
 	if (code >= 0)
 		code = write_layer(self, layer, flow, size, err);
 	if (code >= 0)

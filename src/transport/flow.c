@@ -86,7 +86,7 @@ static int open_plain(struct nc_flow *flow, bool threads, struct nc_reader *raw,
 	return code < 0 ? code : add_hash(threads, NC_GIVE(reader), flow->plain_hash, &flow->plain_size, ret, err);
 }
 
-static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
+static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer_layer *layer, bool unseen, struct nc_writer *copy,
 		     struct nc_flow **ret, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_reader_auto) struct nc_reader *reader = blob;
@@ -102,20 +102,20 @@ static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer
 		code = add_hash(threads, NC_GIVE(reader), flow->raw_hash, &flow->raw_size, &reader, err);
 	if (code >= 0 && copy)
 		code = nc_reader_tee(NC_GIVE(reader), copy, &reader, err);
-	if (code >= 0 && !(copy && layer->known))
+	if (code >= 0 && !unseen)
 		code = open_plain(flow, threads, NC_GIVE(reader), raw, plain, &reader, err);
 	if (code < 0)
 		return code;
 	flow->reader = NC_GIVE(reader);
-	flow->only_copied = copy && layer->known;
+	flow->unseen = unseen;
 	*ret = NC_GIVE(flow);
 	return 0;
 }
 
-int nc_flow_open(const struct nacre_store *store, struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
-		 struct nc_flow **ret, struct nacre_error *err)
+int nc_flow_open(const struct nacre_store *store, struct nc_reader *blob, const struct nc_offer_layer *layer, bool raw,
+		 struct nc_writer *copy, struct nc_flow **ret, struct nacre_error *err)
 {
-	return open_flow(nc_store_threads(store), blob, layer, copy, ret, err);
+	return open_flow(nc_store_threads(store), blob, layer, raw && layer->known, copy, ret, err);
 }
 
 static int mismatch(const char *what, const struct nc_digest *expected, const struct nc_digest *got,
@@ -134,7 +134,7 @@ int nc_flow_end(struct nc_flow *flow, const struct nc_offer_layer *layer, struct
 		nc_hash_finish(flow->raw_hash, &flow->raw);
 	else
 		flow->raw = layer->blob;
-	diff_id = flow->only_copied ? layer->diff_id : flow->raw;
+	diff_id = flow->unseen ? layer->diff_id : flow->raw;
 	if (flow->plain_hash)
 		nc_hash_finish(flow->plain_hash, &diff_id);
 	if (layer->blob_size != UINT64_MAX && flow->raw_size != layer->blob_size)
@@ -152,7 +152,7 @@ int nc_flow_diff_id(struct nc_reader *blob, struct nc_digest *ret, struct nacre_
 {
 	const struct nc_offer_layer anything = { .blob_size = UINT64_MAX };
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = open_flow(false, blob, &anything, NULL, &flow, err);
+	int code = open_flow(false, blob, &anything, false, NULL, &flow, err);
 	if (code >= 0)
 		code = nc_reader_drain(flow->reader, err);
 	return code < 0 ? code : nc_flow_end(flow, &anything, ret, err);

@@ -6,11 +6,11 @@
 #include "transport/transport.h"
 
 struct nc_flow {
-	struct nc_reader *reader;	/* the plain tar; of a blob that is only copied and known to be the layer, the blob */
-	enum nc_codec codec;		/* how it came; of such a blob NC_PLAIN */
+	struct nc_reader *reader;	/* the plain tar, or the blob where that need not be seen */
+	enum nc_codec codec;		/* how it came; not looked at where the plain tar need not be seen */
 	struct nc_hash *raw_hash;	/* NULL: the source proves its blobs */
 	struct nc_hash *plain_hash;	/* NULL: the plain bytes are the raw ones, or need not be seen */
-	bool only_copied;		/* of such a blob */
+	bool unseen;			/* they need not */
 	uint64_t raw_size, plain_size;	/* so far */
 	struct nc_digest raw;		/* set by nc_flow_end */
 };
@@ -18,10 +18,10 @@ struct nc_flow {
 /* What blob (taken) is compressed with; gives a reader that begins with the same bytes. */
 int nc_flow_peek(struct nc_reader *blob, enum nc_codec *ret_codec, struct nc_reader **ret, struct nacre_error *err);
 
-/* blob (taken, also on failure) is what layer announces; copy (borrowed, may be NULL) receives it as it comes. store (may be NULL)
- * says whether threads may help. */
-int nc_flow_open(const struct nacre_store *store, struct nc_reader *blob, const struct nc_offer_layer *layer, struct nc_writer *copy,
-		 struct nc_flow **ret, struct nacre_error *err);
+/* blob (taken, also on failure) is what layer announces. raw: it is wanted as it comes, so that what it holds need not be seen where it
+ * is known to be the layer; copy (borrowed, may be NULL) receives it then. store (may be NULL) says whether threads may help. */
+int nc_flow_open(const struct nacre_store *store, struct nc_reader *blob, const struct nc_offer_layer *layer, bool raw,
+		 struct nc_writer *copy, struct nc_flow **ret, struct nacre_error *err);
 /* After the reader's end: NACRE_E_DIGEST or NACRE_E_BADDATA when digest, size or diff ID are not as announced. */
 int nc_flow_end(struct nc_flow *flow, const struct nc_offer_layer *layer, struct nc_digest *ret_diff_id,
 		struct nacre_error *err);

@@ -37,7 +37,7 @@ int nc_layer_stream(const struct nacre_store *store, const struct nc_offer_layer
 		    struct nc_writer *writer, struct nc_layer_file *ret_came, struct nc_digest *ret_diff_id, struct nacre_error *err)
 {
 	NC_CLEANUP(nc_flow_auto) struct nc_flow *flow = NULL;
-	int code = nc_flow_open(store, blob, layer, raw ? writer : NULL, &flow, err);
+	int code = nc_flow_open(store, blob, layer, raw, raw ? writer : NULL, &flow, err);
 	if (code >= 0)
 		code = raw ? nc_reader_drain(flow->reader, err) : nc_copy_stream(flow->reader, writer, NULL, err);
 	if (code >= 0)

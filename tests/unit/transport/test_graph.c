@@ -419,9 +419,14 @@ static void a_manifest_proves_no_blob(void **state)
 		assert_refused(save("localhost/lie:1", blob_formats[i], "y"), NACRE_E_DIGEST, "diff ID mismatch");
 		assert_false(there("y"));
 	}
+	/* nor where the blob is already */
+	assert_done(save(b.config.hex, NACRE_OCI_DIR, "layout"));
+	assert_refused(save("localhost/lie:1", NACRE_OCI_DIR, "layout"), NACRE_E_DIGEST, "diff ID mismatch");
+	assert_done(save(b.config.hex, NACRE_OCI_DIR, "layout"));
 	/* a layer's own note is what counts, and spares reading what is in the blob */
 	note_blob(&a.layers[0], &lie.blobs[0]);
 	assert_done(save("localhost/lie:1", NACRE_OCI_ARCHIVE, "y"));
+	assert_done(save("localhost/lie:1", NACRE_OCI_DIR, "layout"));
 	image_free(&a);
 	image_free(&b);
 	image_free(&lie);
