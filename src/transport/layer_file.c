@@ -48,7 +48,7 @@ int nc_layer_stream(const struct nacre_store *store, const struct nc_offer_layer
 	return 0;
 }
 
-/* What comes in raw is told by the stream; of what is made of it the digest is taken on its way. */
+/* Of what comes in raw the stream tells the digest, in the algorithm of the layer's name; of all else it is taken on the way. */
 int nc_layer_file_write(const struct nacre_store *store, int fd, const struct nc_offer_layer *layer, enum nc_codec codec, bool raw,
 			struct nc_reader *blob, struct nc_layer_file *ret, struct nc_digest *ret_diff_id, struct nacre_error *err)
 {
@@ -56,10 +56,11 @@ int nc_layer_file_write(const struct nacre_store *store, int fd, const struct nc
 	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
 	NC_CLEANUP(nc_writer_auto) struct nc_writer *writer = NULL;
 	struct nc_layer_file came, made = { .codec = codec };
+	bool told = raw && (!layer->blob.alg || layer->blob.alg == NC_SHA256);
 	int code = nc_writer_fd(fd, false, "blob", &writer, err);
-	if (code >= 0 && !raw)
+	if (code >= 0 && !told)
 		code = nc_hash_new(NC_SHA256, &hash, err);
-	if (code >= 0 && !raw)
+	if (code >= 0 && !told)
 		code = nc_writer_hashing(NC_GIVE(writer), hash, &made.size, &writer, err);
 	if (code >= 0 && !raw)
 		code = nc_writer_encoded(NC_GIVE(writer), codec, 0, &writer, err);
@@ -69,7 +70,7 @@ int nc_layer_file_write(const struct nacre_store *store, int fd, const struct nc
 		code = nc_writer_finish(writer, err);
 	if (code < 0)
 		return code;
-	if (raw)
+	if (told)
 		made = (struct nc_layer_file){ came.digest, came.size, codec };
 	else
 		nc_hash_finish(hash, &made.digest);

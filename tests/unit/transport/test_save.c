@@ -386,6 +386,41 @@ static void needs_a_store_for_the_graph(void **state)
 	assert_refused(copy(at("oci:", "y"), "graph:", NULL), NACRE_E_INVALID, "store");
 }
 
+/* A blob may be named by sha512; what is written is named by sha256 alone. */
+static void names_by_sha512_become_sha256(void **state)
+{
+	struct image a = image_of("a", NC_GZIP, NULL);
+	NC_CLEANUP(nc_hash_auto) struct nc_hash *hash = NULL;
+	struct nc_digest digest;
+	char old[160], name[512], text[NC_DIGEST_TEXT], hex[NC_DIGEST_TEXT], made[4096];
+	assert_done(nc_hash_new(NC_SHA512, &hash, &err));
+	nc_hash_add(hash, a.blobs[1].data, a.blobs[1].len);
+	nc_hash_finish(hash, &digest);
+	snprintf(old, sizeof old, "sha256:%s", a.blobs[1].hex);
+	const char *at_old = strstr(a.manifest.data, old);
+	assert_non_null(at_old);
+	snprintf(made, sizeof made, "%.*s%s%s", (int)(at_old - a.manifest.data), a.manifest.data, nc_digest_text(&digest, text),
+		 at_old + strlen(old));
+	bytes_free(&a.manifest);
+	a.manifest = text_of(made);
+	write_layout("x", &a, "");
+	assert_int_equal(mkdir(at("", "x/blobs/sha512"), 0755), 0);
+	snprintf(name, sizeof name, "x/blobs/sha512/%s", nc_digest_hex(&digest, hex));
+	put_file(name, a.blobs[1].data, a.blobs[1].len);
+	for (size_t i = 1; i < 4; i++) {
+		char to[16];
+		struct nacre_copied *copied;
+		snprintf(to, sizeof to, "y%zu", i);
+		assert_done(copy(at("oci:", "x"), at(destinations[i], to), NULL));
+		assert_done(copy(at(destinations[i], to), at("oci:", "z"), &copied));
+		assert_copied(copied, 0, &a, NULL);
+		nacre_copied_free(copied);
+	}
+	snprintf(name, sizeof name, "y1/blobs/sha256/%s", a.blobs[1].hex);
+	assert_true(there(name));
+	image_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dir_holds_one_image, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(cancelled_copies_leave_nothing, enter_room, leave_room),
 		cmocka_unit_test_setup_teardown(needs_a_store_for_the_graph, enter_room, leave_room),
+		cmocka_unit_test_setup_teardown(names_by_sha512_become_sha256, enter_room, leave_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
