@@ -15,8 +15,6 @@
 
 /* IDs in one list. */
 #define LOWER_MAX (1u << 20)
-/* Look-ups that need not merge directories of all layers first: more are worth that. */
-#define FEW_LOOK_UPS 16
 
 struct layer {
 	char id[NC_HEX_ID];
@@ -397,7 +395,7 @@ int nc_estack_find(struct nc_estack *stack, const char *path, size_t len, struct
 	size_t name = dir;
 	if (!len)
 		return find_root(stack, ret, err);
-	if (!stack->depth && stack->look_ups++ < FEW_LOOK_UPS)
+	if (!stack->depth && stack->look_ups++ < NC_FEW_LOOK_UPS)
 		return find_by_layer(stack, path, len, ret, err);
 	int code = enter(stack, path, dir ? dir - 1 : 0, err);
 	if (code <= 0)

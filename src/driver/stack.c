@@ -18,8 +18,6 @@
 /* Directories of the current level that stay open. */
 #define OPEN_MAX 32
 #define PATH_LIMIT (1u << 17)
-/* Look-ups that need not merge directories of all trees first: more are worth that. */
-#define FEW_LOOK_UPS 16
 /* Names in one directory. */
 #define NAMES_MAX (64u << 20)
 
@@ -342,7 +340,7 @@ int nc_stack_find(struct nc_stack *stack, const char *path, struct nc_stack_foun
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	bool few = slash && stack->depth == 1 && stack->look_ups++ < FEW_LOOK_UPS, ended = false;
+	bool few = slash && stack->depth == 1 && stack->look_ups++ < NC_FEW_LOOK_UPS, ended = false;
 	if (is_mark(stack, name))
 		return 0;
 	int code = few ? 1 : go(stack, path, slash ? (size_t)(slash - path) : 0, err);

@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+/* In any stack of layers: look-ups that need not merge directories of all of them first. More are worth that. */
+#define NC_FEW_LOOK_UPS 16
+
 struct nc_stack;
 
 struct nc_stack_found {

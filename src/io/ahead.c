@@ -208,3 +208,10 @@ int nc_reader_ahead(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *
 	*ret = &self->base;
 	return 0;
 }
+
+int nc_reader_counted(bool threads, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
+		      struct nacre_error *err)
+{
+	return hash && threads ? nc_reader_ahead(upstream, hash, count, ret, err)
+			       : nc_reader_hashing(upstream, hash, count, ret, err);
+}

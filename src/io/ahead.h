@@ -12,5 +12,8 @@
  * is of no use (one processor, an upstream whose blocks do not last) or cannot be had, the caller's goes on alone. */
 int nc_reader_ahead(struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
 		    struct nacre_error *err);
+/* The same where threads may help; else, and where there is no hash (NULL), nc_reader_hashing. */
+int nc_reader_counted(bool threads, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
+		      struct nacre_error *err);
 
 #endif

@@ -523,8 +523,7 @@ bool nc_store_threads(const struct nacre_store *store)
 int nc_store_hashing(const struct nacre_store *store, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count,
 		     struct nc_reader **ret, struct nacre_error *err)
 {
-	return nc_store_threads(store) ? nc_reader_ahead(upstream, hash, count, ret, err)
-				       : nc_reader_hashing(upstream, hash, count, ret, err);
+	return nc_reader_counted(nc_store_threads(store), upstream, hash, count, ret, err);
 }
 
 int nc_store_spool(struct nacre_store *store, int *ret_fd, struct nacre_error *err)

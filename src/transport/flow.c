@@ -67,14 +67,6 @@ void nc_flow_free(struct nc_flow *flow)
 	free(flow);
 }
 
-/* hash NULL: the bytes are counted alone. */
-static int add_hash(bool threads, struct nc_reader *upstream, struct nc_hash *hash, uint64_t *count, struct nc_reader **ret,
-		    struct nacre_error *err)
-{
-	return hash && threads ? nc_reader_ahead(upstream, hash, count, ret, err)
-			       : nc_reader_hashing(upstream, hash, count, ret, err);
-}
-
 /* From the raw bytes to what they hold. */
 static int open_plain(struct nc_flow *flow, bool threads, struct nc_reader *raw, enum nc_digest_alg raw_alg,
 		      enum nc_digest_alg alg, struct nc_reader **ret, struct nacre_error *err)
@@ -83,7 +75,7 @@ static int open_plain(struct nc_flow *flow, bool threads, struct nc_reader *raw,
 	int code = nc_reader_decoded(raw, &flow->codec, &reader, err);
 	if (code >= 0 && (flow->codec != NC_PLAIN || raw_alg != alg))
 		code = nc_hash_new(alg, &flow->plain_hash, err);
-	return code < 0 ? code : add_hash(threads, NC_GIVE(reader), flow->plain_hash, &flow->plain_size, ret, err);
+	return code < 0 ? code : nc_reader_counted(threads, NC_GIVE(reader), flow->plain_hash, &flow->plain_size, ret, err);
 }
 
 static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer_layer *layer, bool unseen, struct nc_writer *copy,
@@ -99,7 +91,7 @@ static int open_flow(bool threads, struct nc_reader *blob, const struct nc_offer
 	if (code >= 0)
 		code = nc_reader_verified(NC_GIVE(reader), NULL, layer->blob_size, &reader, err);
 	if (code >= 0)
-		code = add_hash(threads, NC_GIVE(reader), flow->raw_hash, &flow->raw_size, &reader, err);
+		code = nc_reader_counted(threads, NC_GIVE(reader), flow->raw_hash, &flow->raw_size, &reader, err);
 	if (code >= 0 && copy)
 		code = nc_reader_tee(NC_GIVE(reader), copy, &reader, err);
 	if (code >= 0 && !unseen)
