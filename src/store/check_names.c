@@ -24,6 +24,10 @@ static int look_at_target(struct nc_check *check, const char *full, bool report,
 		return 0;
 	if (!report)
 		return 1;
+	/* whoever took it away died, and the names go with it: what that left is a finding of its own */
+	code = nc_is_staged_anywhere(check->store, target.id, err);
+	if (code != 0)
+		return code < 0 ? code : 0;
 	NC_AUTO_BUF struct nc_buf path = NC_BUF_INIT(4096);
 	code = nc_buf_add_text(&path, "names/", err);
 	if (code == 0)

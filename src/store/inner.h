@@ -223,6 +223,8 @@ int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_
 int nc_recover(struct nacre_store *store, struct nacre_error *err);
 /* Whether a stage has something of that name in this directory of its own: 1, 0, or NACRE_E_IO where that cannot be told. */
 int nc_is_staged(int stage, const char *side, const char *name, struct nacre_error *err);
+/* The same of a node in any stage: it is on its way into the graph or out of it. */
+int nc_is_staged_anywhere(struct nacre_store *store, const char *id, struct nacre_error *err);
 
 /* Lets go of a stage without removing it: it is left to an heir. */
 void nc_stage_leave(struct nc_stage *stage);

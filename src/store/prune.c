@@ -194,22 +194,11 @@ static int plan_blob(void *ctx, const char *hex, unsigned char type, struct nacr
 	return code < 0 || users.count ? code : nc_plan_add(&planning->prune->rest, &step, err);
 }
 
-static int find_staged(void *ctx, const char *stage, unsigned char type, struct nacre_error *err)
-{
-	void **both = ctx;
-	const struct nacre_store *store = both[0];
-	NC_AUTO_FD int dir = -1;
-	return nc_dir_open(store->stages, stage, &dir, NULL) == 0 && nc_is_staged(dir, "graph", both[1], NULL) > 0;
-}
-
 /* Neither in the graph nor on its way there. With the lock of the ID held, or none. */
 static int is_stray(struct nacre_store *store, const char *id, struct nacre_error *err)
 {
-	void *both[] = { store, (void *)id };
-	if (nc_node_exists(store, id))
-		return 0;
-	int code = store->stages < 0 ? 0 : nc_dir_each(store->stages, find_staged, both, err);
-	return code < 0 ? code : !code && !nc_node_exists(store, id);
+	int staged = nc_node_exists(store, id) ? 1 : nc_is_staged_anywhere(store, id, err);
+	return staged < 0 ? staged : !staged && !nc_node_exists(store, id);
 }
 
 static int plan_tree(void *ctx, const char *id, struct nacre_error *err)

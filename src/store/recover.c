@@ -36,6 +36,20 @@ int nc_is_staged(int dir, const char *side, const char *name, struct nacre_error
 	return nc_file_exists(from, name, err);
 }
 
+static int find_staged(void *ctx, const char *stage, unsigned char type, struct nacre_error *err)
+{
+	void **both = ctx;
+	const struct nacre_store *store = both[0];
+	NC_AUTO_FD int dir = -1;
+	return nc_dir_open(store->stages, stage, &dir, NULL) == 0 && nc_is_staged(dir, "graph", both[1], NULL) > 0;
+}
+
+int nc_is_staged_anywhere(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	void *both[] = { store, (void *)id };
+	return store->stages < 0 ? 0 : nc_dir_each(store->stages, find_staged, both, err);
+}
+
 /* A removal that took its image but died before the layers below. */
 static int is_removal(int dir, const struct nc_plan *plan, struct nacre_error *err)
 {

@@ -11,6 +11,7 @@
 #include "store/inner.h"
 #include "tar/write.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -274,6 +275,32 @@ static inline size_t entries(const struct fixture *fixture, const char *path)
 		close(fd);
 	}
 	return count;
+}
+
+static inline int copy_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
+{
+	const int *dirs = ctx;
+	NC_AUTO_FD int from = -1, to = -1;
+	NC_AUTO_FREE char *bytes = NULL;
+	size_t len;
+	if (type != DT_DIR) {
+		assert_done(nc_file_read(dirs[0], name, 1 << 24, &bytes, &len, why));
+		return nc_file_create(dirs[1], name, bytes, len, why);
+	}
+	assert_done(nc_dir_open(dirs[0], name, &from, why));
+	assert_done(nc_dir_ensure(dirs[1], name, &to, why));
+	return nc_dir_each(from, copy_entry, (int[]){ from, to }, why);
+}
+
+/* The directory to, beside the store, becomes as from. */
+static inline void copy(const struct fixture *fixture, const char *from, const char *to)
+{
+	NC_AUTO_FD int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	NC_AUTO_FD int source = -1, copied = -1;
+	assert_done(nc_tree_remove(dir, to, &err));
+	assert_done(nc_dir_open(dir, from, &source, &err));
+	assert_done(nc_dir_ensure(dir, to, &copied, &err));
+	assert_done(nc_dir_each(source, copy_entry, (int[]){ source, copied }, &err));
 }
 
 /* Everything that the catalog of a closed store says, as text (free()). */

@@ -4,7 +4,6 @@
 #include "fixture.h"
 #include "../calls.h"
 
-#include <dirent.h>
 
 static _Thread_local long countdown;	/* the call that brings it to 0 fails; 0: none does */
 static int failed;			/* with this errno */
@@ -97,31 +96,6 @@ static int remove_image(struct nacre_store *store)
 static int (*const operations[])(struct nacre_store *store) = { load, complete, keep, bring_layers, remove_image };
 
 /* --- the state of a store --------------------------------------------------------------------------------------- */
-
-static int copy_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
-{
-	const int *dirs = ctx;
-	NC_AUTO_FD int from = -1, to = -1;
-	NC_AUTO_FREE char *bytes = NULL;
-	size_t len;
-	if (type != DT_DIR) {
-		assert_done(nc_file_read(dirs[0], name, 1 << 24, &bytes, &len, why));
-		return nc_file_create(dirs[1], name, bytes, len, why);
-	}
-	assert_done(nc_dir_open(dirs[0], name, &from, why));
-	assert_done(nc_dir_ensure(dirs[1], name, &to, why));
-	return nc_dir_each(from, copy_entry, (int[]){ from, to }, why);
-}
-
-static void copy(const struct fixture *fixture, const char *from, const char *to)
-{
-	NC_AUTO_FD int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	NC_AUTO_FD int source = -1, copied = -1;
-	assert_done(nc_tree_remove(dir, to, &err));
-	assert_done(nc_dir_open(dir, from, &source, &err));
-	assert_done(nc_dir_ensure(dir, to, &copied, &err));
-	assert_done(nc_dir_each(source, copy_entry, (int[]){ source, copied }, &err));
-}
 
 struct listing {
 	struct nc_buf *text;

@@ -431,6 +431,39 @@ static void recovery_fails(struct fixture *fixture, void (*fn)(void *ctx), struc
 	free(after);
 }
 
+/* --- what a check says of what one who died left ---------------------------------------------------------------- */
+
+static void expect_left(void *ctx, const struct nacre_finding *finding)
+{
+	const char *kind = finding->kind;
+	if (strcmp(kind, "stage-stray") != 0 && strcmp(kind, "tree-stray") != 0 && strcmp(kind, "blob-stray") != 0)
+		fail_msg("%s: %s", kind, finding->text);
+}
+
+static void check_what_is_left(const struct fixture *fixture)
+{
+	struct nacre_check_options options = { .size = sizeof options, .finding = expect_left };
+	struct nacre_store *store = open_with(fixture->root, NACRE_OPEN_READONLY, NULL);
+	assert_done(nacre_check(store, &options, NULL, &err));
+	nacre_store_close(store);
+}
+
+static void a_check_tells_of_it(void **state)
+{
+	static void (*const writers[])(void *ctx) = { do_load_blobs, do_tag, do_untag, do_remove };
+	struct fixture *fixture = *state;
+	fill(fixture);
+	nacre_store_close(NC_GIVE(fixture->store));
+	copy(fixture, "store", "before");
+	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++)
+		for (struct shot shot = { .at = 1 };; shot.at += i ? 1 : 5) {
+			copy(fixture, "before", "store");
+			if (run(shot, writers[i], fixture) != KILLED)
+				break;
+			check_what_is_left(fixture);
+		}
+}
+
 static void loading(void **state)
 {
 	at_every_change(*state, do_load, (struct shot){ 0 });
@@ -551,6 +584,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(setting_a_digest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(holding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_log_and_the_mark_are_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_check_tells_of_it, set_up, tear_down),
 	};
 	const struct CMUnitTest failing[] = {
 		cmocka_unit_test_setup_teardown(one_call_fails, set_up, tear_down),
