@@ -71,6 +71,7 @@ int nc_lock_id(int fd, const char *id, enum nc_lock_kind kind, bool wait, struct
 int nc_lock_id_wait(int fd, const char *id, enum nc_lock_kind kind, const volatile int *cancel,
 		    struct nacre_error *err);
 void nc_unlock_id(int fd, const char *id);
+bool nc_id_taken(int fd, const char *id);	/* exclusively, by another descriptor than fd */
 int nc_lock_blob(int fd, const char *hex, enum nc_lock_kind kind, bool wait, struct nacre_error *err);
 void nc_unlock_blob(int fd, const char *hex);
 

@@ -47,6 +47,11 @@ void nc_unlock_id(int fd, const char *id)
 	nc_lock_release(fd, place_of(id), 1);
 }
 
+bool nc_id_taken(int fd, const char *id)
+{
+	return nc_lock_held(fd, NC_LOCK_SHARED, place_of(id), 1);
+}
+
 int nc_lock_blob(int fd, const char *hex, enum nc_lock_kind kind, bool wait, struct nacre_error *err)
 {
 	int code = nc_lock_take(fd, kind, BLOBS + place_of(hex), 1, wait, err);

@@ -53,6 +53,17 @@ static int find_child(struct nacre_store *store, const char *id, struct nc_rows 
 	return *circle ? nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, circle, ret, err) : 0;
 }
 
+/* Whether more names than one, or something on top of it, need the image; or it is not even there. */
+static int is_needed_beyond(struct nacre_store *store, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows names = { 0 };
+	NC_AUTO_ROWS struct nc_rows children = { 0 };
+	int code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
+	if (code == 0)
+		code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
+	return code < 0 ? code : names.count > 1 || children.count || !nc_node_exists(store, id);
+}
+
 int nc_node_removable(struct nacre_store *store, const char *id, bool names, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows children = { 0 };
@@ -112,17 +123,37 @@ int nc_node_unneeded(struct nacre_store *store, const char *id, const char *chil
 
 /* --- the work --------------------------------------------------------------------------------------------------- */
 
+/* The names that a node may have that is to go: with it they go too. */
+enum names {
+	NAMES_NONE,
+	NAMES_ONLY,			/* removal.only, and it has that; else the names are looked at again */
+	NAMES_ONE,
+	NAMES_ALL,
+};
+
+/* What was looked at is not so any more: look again. */
+#define CHANGED 1
+/* Names that change as often as this while one is removed are never at rest. */
+#define LOOKS 100
+
+struct step {
+	void (*fn)(void *ctx, const char *action, const char *object);
+	void *ctx;
+};
+
 /* One removal under way. */
 struct removal {
 	struct nacre_store *store;
 	int locks;
+	enum names names;
+	const char *only;		/* the name by which somebody asked; NULL: none */
+	char left[NC_HEX_ID];		/* the ancestor that another was at; "": none */
 	struct nc_stage *stage;
 	int nodes;			/* directory in the stage */
 	struct nc_plan plan;		/* nodes, children first; then names */
 	struct nc_plan gone;		/* what was done */
 	struct nc_forgetting forgetting;
-	void (*step)(void *ctx, const char *action, const char *object);
-	void *ctx;
+	struct step step;		/* who is told; fn NULL: nobody */
 };
 
 static void removal_release(struct removal *removal)
@@ -177,10 +208,18 @@ static int take_out(struct removal *removal, const char *id, struct nacre_error 
 	return nc_fail(err, NACRE_E_IO, errno, "take node %.12s out of the graph", id);
 }
 
-/* Names that still mean the node, or mean nothing any more. */
+/* The names lock is held, and nothing has changed yet: whether the name by which somebody asked still means the node. */
+static int check_name(const struct removal *removal, const char *id, struct nacre_error *err)
+{
+	struct nc_name_target target;
+	int code = removal->only ? nc_name_read(removal->store, removal->only, &target, err) : 0;
+	return code < 0 || !removal->only || strcmp(target.id, id) == 0 ? code : CHANGED;
+}
+
+/* Names that still mean the node, or mean nothing any more. The names lock is held. */
 static int take_names(struct removal *removal, struct nacre_error *err)
 {
-	int code = nc_lock_whole(removal->locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	int code = 0;
 	for (size_t i = 0; code == 0 && i < removal->plan.count; i++) {
 		const struct nc_step *step = &removal->plan.steps[i];
 		struct nc_name_target target;
@@ -199,7 +238,6 @@ static int take_names(struct removal *removal, struct nacre_error *err)
 		if (code == NACRE_E_NOTFOUND || code > 0)
 			code = 0;
 	}
-	nc_unlock_whole(removal->locks, NC_LOCK_NAMES);
 	return code;
 }
 
@@ -258,13 +296,15 @@ static int drop_trees(struct removal *removal, struct nacre_error *err)
 	return code;
 }
 
-/* The catalog learns that nodes and names are gone; then their trees and blobs go. On a full disk the catalog may
- * have to wait for the room that the trees leave. */
+/* The catalog learns that nodes and names are gone, and names may change again; then their trees and blobs go. On a full
+ * disk the catalog may have to wait for the room that the trees leave. */
 static int clear_away(struct removal *removal, struct nacre_error *err)
 {
 	int learned = nc_catalog_learn(removal->store, &removal->gone, err);
 	if (learned < 0 && learned != NACRE_E_NOSPACE)
 		return learned;
+	if (learned == 0)
+		nc_unlock_whole(removal->locks, NC_LOCK_NAMES);
 	int code = drop_trees(removal, err);
 	if (learned < 0)
 		nc_forgetting_wait(&removal->forgetting);
@@ -278,24 +318,39 @@ static int clear_away(struct removal *removal, struct nacre_error *err)
 
 static void tell(const struct removal *removal)
 {
-	for (int names = 1; removal->step && names >= 0; names--)
+	for (int names = 1; removal->step.fn && names >= 0; names--)
 		for (size_t i = 0; i < removal->gone.count; i++) {
 			const struct nc_step *step = &removal->gone.steps[i];
 			if ((step->kind == NC_STEP_UNNAME) == (names == 1))
-				removal->step(removal->ctx, names ? "untagged" : "deleted",
-					      names ? step->name : step->id);
+				removal->step.fn(removal->step.ctx, names ? "untagged" : "deleted",
+						 names ? step->name : step->id);
 		}
 }
 
+/* Whether what was looked at before is still so, now that no name changes: 0, CHANGED, or why nothing is to be done. */
+static int is_as_it_was(struct removal *removal, bool take_first, struct nacre_error *err)
+{
+	const struct nc_step *first = &removal->plan.steps[0];
+	int code = check_name(removal, first->id, err);
+	if (code == 0 && !take_first && removal->names == NAMES_ONLY) {
+		int more = is_needed_beyond(removal->store, first->id, err);
+		code = more < 0 ? more : more ? 0 : CHANGED;
+	}
+	return code;
+}
+
 /* From the first rename on. take_first: the plan's first node is to be taken out whatever needs it: the caller has
- * looked. */
+ * looked. CHANGED: nothing was done. */
 static int carry_out(struct removal *removal, bool take_first, struct nacre_error *err)
 {
 	struct nacre_store *store = removal->store;
 	int code = nc_catalog_hold(store, removal->locks, err);
 	if (code < 0)
 		return code;
-	if (take_first)
+	code = nc_lock_whole(removal->locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
+	if (code == 0)
+		code = is_as_it_was(removal, take_first, err);
+	if (code == 0 && take_first)
 		code = take_out(removal, removal->plan.steps[0].id, err);
 	if (code == 0 && take_first)
 		code = nc_store_sync(store, store->graph, "the graph", err);
@@ -311,6 +366,7 @@ static int carry_out(struct removal *removal, bool take_first, struct nacre_erro
 		code = nc_catalog_sync(store->catalog, err);
 	if (code == 0)
 		nc_plan_forget(removal->stage->dir);
+	nc_unlock_whole(removal->locks, NC_LOCK_NAMES);
 	nc_catalog_let_go(removal->locks);
 	if (code < 0 && removal->gone.count) {
 		/* the next who opens the store goes on */
@@ -352,7 +408,7 @@ int nc_remove_unneeded(struct nacre_store *store, int locks, struct nc_stage *st
 
 /* --- nodes ------------------------------------------------------------------------------------------------------ */
 
-/* The ancestors that may go too, locked, nearest first; one that somebody is at ends the list. */
+/* The ancestors that may go too, locked, nearest first; one that somebody is at ends the list, and is left. */
 static int plan_ancestors(struct removal *removal, const char *id, struct nacre_error *err)
 {
 	char at[NC_HEX_ID];
@@ -366,6 +422,8 @@ static int plan_ancestors(struct removal *removal, const char *id, struct nacre_
 		code = nc_lock_id(removal->locks, at, NC_LOCK_EXCLUSIVE, false, err);
 		if (code == 0)
 			code = nc_plan_add_node(&removal->plan, at, err);
+		if (code == NACRE_E_BUSY)
+			memcpy(removal->left, at, NC_HEX_ID);
 		if (code < 0)
 			return code == NACRE_E_BUSY ? 0 : code;
 	}
@@ -396,7 +454,29 @@ static int claim(struct removal *removal, const char *id, struct nacre_error *er
 	return code;
 }
 
-static int remove_node(struct removal *removal, const char *id, bool parents, bool named, struct nacre_error *err)
+/* With the node locked there will be no more names than these. */
+static int check_names(const struct removal *removal, const char *id, struct nacre_error *err)
+{
+	NC_AUTO_ROWS struct nc_rows names = { 0 };
+	int code = removal->names == NAMES_ALL ? 0 : nc_catalog_ask(removal->store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
+	if (code < 0 || names.count <= (removal->names == NAMES_NONE ? 0 : 1))
+		return code;
+	if (removal->names == NAMES_NONE)
+		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is named '%s'", id, nc_rows_text(&names, 0, 0));
+	return nc_fail(err, NACRE_E_INUSE, 0, "image %.12s has %zu names, '%s' and '%s' among them: remove them, or force", id,
+		       names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
+}
+
+static int check_node(const struct removal *removal, const char *id, struct nacre_error *err)
+{
+	int more = removal->names == NAMES_ONLY ? is_needed_beyond(removal->store, id, err) : 0;
+	if (more != 0)
+		return more < 0 ? more : CHANGED;
+	int code = check_names(removal, id, err);
+	return code < 0 ? code : nc_node_removable(removal->store, id, false, err);
+}
+
+static int remove_node(struct removal *removal, const char *id, bool parents, struct nacre_error *err)
 {
 	int code = claim(removal, id, err);
 	if (code == 0 && parents)
@@ -404,7 +484,7 @@ static int remove_node(struct removal *removal, const char *id, bool parents, bo
 	if (code == 0)
 		code = nc_recover(removal->store, err);
 	if (code == 0)
-		code = nc_node_removable(removal->store, id, !named, err);
+		code = check_node(removal, id, err);
 	if (code == 0)
 		code = plan_names(removal, id, err);
 	if (code == 0)
@@ -416,9 +496,9 @@ static int remove_node(struct removal *removal, const char *id, bool parents, bo
 	return code;
 }
 
-static int remove_name(struct removal *removal, const char *full, const char *id, struct nacre_error *err)
+static int remove_name(struct removal *removal, const char *id, struct nacre_error *err)
 {
-	int code = nc_plan_add_unname(&removal->plan, full, err);
+	int code = nc_plan_add_unname(&removal->plan, removal->only, err);
 	if (code < 0)
 		return code;
 	memcpy(removal->plan.steps[0].id, id, NC_HEX_ID);
@@ -435,8 +515,9 @@ int nc_remove_idle(struct nacre_store *store, const char *id, bool named, struct
 {
 	AUTO_REMOVAL struct removal removal;
 	int code = removal_begin(&removal, store, err);
+	removal.names = named ? NAMES_ALL : NAMES_NONE;
 	if (code == 0)
-		code = remove_node(&removal, id, true, named, err);
+		code = remove_node(&removal, id, true, err);
 	if (code < 0)
 		return code;
 	*ret_gone = removal.gone;
@@ -446,7 +527,7 @@ int nc_remove_idle(struct nacre_store *store, const char *id, bool named, struct
 
 /* --- public ----------------------------------------------------------------------------------------------------- */
 
-int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err)
+static int untag(struct nacre_store *store, const char *name, struct nacre_error *err)
 {
 	AUTO_REMOVAL struct removal removal;
 	struct nc_name_target target;
@@ -456,7 +537,21 @@ int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error 
 		code = nc_name_normal(name, full, err);
 	if (code == 0)
 		code = nc_name_read(store, full, &target, err);
-	return code < 0 ? code : remove_name(&removal, full, target.id, err);
+	removal.only = full;
+	return code < 0 ? code : remove_name(&removal, target.id, err);
+}
+
+static int at_rest(int code, const char *what, struct nacre_error *err)
+{
+	return code == CHANGED ? nc_fail(err, NACRE_E_BUSY, 0, "'%s' is changed by others all the time", what) : code;
+}
+
+int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err)
+{
+	int code = CHANGED;
+	for (int look = 0; code == CHANGED && look < LOOKS; look++)
+		code = untag(store, name, err);
+	return at_rest(code, name, err);
 }
 
 int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *err)
@@ -466,9 +561,42 @@ int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *
 	int code = removal_begin(&removal, store, err);
 	if (code == 0)
 		code = nc_store_resolve_id(store, id, full, err);
+	/* the reason, even while somebody is at it */
 	if (code == 0)
 		code = nc_node_removable(store, full, true, err);
-	return code < 0 ? code : remove_node(&removal, full, false, true, err);
+	return code < 0 ? code : remove_node(&removal, full, false, err);
+}
+
+/* --- what two removals leave to each other ---------------------------------------------------------------------- */
+
+/* Waits for those who remove it, not for those who build on it: NACRE_E_BUSY. */
+static int lock_after_removals(int locks, const char *id, struct nacre_error *err)
+{
+	int code = nc_lock_id(locks, id, NC_LOCK_EXCLUSIVE, false, err);
+	while (code == NACRE_E_BUSY && nc_id_taken(locks, id)) {
+		code = nc_lock_id(locks, id, NC_LOCK_SHARED, true, err);
+		nc_unlock_id(locks, id);
+		if (code == 0)
+			code = nc_lock_id(locks, id, NC_LOCK_EXCLUSIVE, false, err);
+	}
+	return code;
+}
+
+/* The layers from id on, as long as nobody needs them; id becomes the one that another was at. */
+static int remove_layers(struct nacre_store *store, char *id, struct step step, struct nacre_error *err)
+{
+	AUTO_REMOVAL struct removal removal;
+	int code = removal_begin(&removal, store, err);
+	removal.step = step;
+	if (code == 0)
+		code = lock_after_removals(removal.locks, id, err);
+	if (code == 0)
+		code = nc_node_unneeded(store, id, "", err);
+	if (code > 0)
+		code = remove_node(&removal, id, true, err);
+	memcpy(id, removal.left, NC_HEX_ID);
+	/* somebody builds on it, or was faster */
+	return code == NACRE_E_BUSY || code == NACRE_E_INUSE || code == NACRE_E_NOTFOUND ? 0 : code;
 }
 
 /* Whether what is a name that there is; ret_full is it in full. */
@@ -477,35 +605,54 @@ static bool is_name(struct nacre_store *store, const char *what, char *ret_full,
 	return nc_name_normal(what, ret_full, NULL) == 0 && nc_name_read(store, ret_full, ret, NULL) == 0;
 }
 
+static int remove_by_name(struct removal *removal, const char *id, bool parents, struct nacre_error *err)
+{
+	removal->names = NAMES_ONLY;
+	int more = is_needed_beyond(removal->store, id, err);
+	if (more < 0)
+		return more;
+	return more ? remove_name(removal, id, err) : remove_node(removal, id, parents, err);
+}
+
+static int remove_by_id(struct removal *removal, const char *what, bool parents, struct nacre_error *err)
+{
+	char id[NC_HEX_ID];
+	int code = nc_store_resolve(removal->store, what, id, NULL, err);
+	/* the reason, even while somebody is at it */
+	if (code == 0)
+		code = check_names(removal, id, err);
+	return code < 0 ? code : remove_node(removal, id, parents, err);
+}
+
+/* One look, and what follows from it. */
+static int remove_what(struct removal *removal, const char *what, unsigned flags, struct nacre_error *err)
+{
+	struct nc_name_target target;
+	char full[NC_REFERENCE_TEXT];
+	bool parents = !(flags & NACRE_REMOVE_KEEP_PARENTS);
+	removal->names = flags & NACRE_REMOVE_FORCE ? NAMES_ALL : NAMES_ONE;
+	if (!is_name(removal->store, what, full, &target))
+		return remove_by_id(removal, what, parents, err);
+	removal->only = full;
+	return remove_by_name(removal, target.id, parents, err);
+}
+
 int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
 		 void (*step)(void *ctx, const char *action, const char *object), void *ctx, struct nacre_error *err)
 {
-	AUTO_REMOVAL struct removal removal;
-	NC_AUTO_ROWS struct nc_rows names = { 0 };
-	NC_AUTO_ROWS struct nc_rows children = { 0 };
-	struct nc_name_target target;
-	char full[NC_REFERENCE_TEXT], id[NC_HEX_ID];
-	int code = removal_begin(&removal, store, err);
-	if (code < 0)
-		return code;
-	removal.step = step;
-	removal.ctx = ctx;
-	bool by_name = is_name(store, what, full, &target);
-	if (by_name)
-		memcpy(id, target.id, NC_HEX_ID);
-	else
-		code = nc_store_resolve(store, what, id, NULL, err);
-	if (code == 0)
-		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
-	if (code == 0)
-		code = nc_catalog_ask(store->catalog, NC_ASK_OTHER_CHILD, id, "", &children, err);
-	if (code < 0)
-		return code;
-	if (by_name && (names.count > 1 || children.count || !nc_node_exists(store, id)))
-		return remove_name(&removal, full, id, err);
-	if (names.count > 1 && !(flags & NACRE_REMOVE_FORCE))
-		return nc_fail(err, NACRE_E_INUSE, 0,
-			       "image %.12s has %zu names, '%s' and '%s' among them: remove them, or force", id,
-			       names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
-	return remove_node(&removal, id, !(flags & NACRE_REMOVE_KEEP_PARENTS), true, err);
+	char left[NC_HEX_ID] = "";
+	int code = CHANGED;
+	for (int look = 0; code == CHANGED && look < LOOKS; look++) {
+		AUTO_REMOVAL struct removal removal;
+		code = removal_begin(&removal, store, err);
+		removal.step = (struct step){ step, ctx };
+		if (code == 0)
+			code = remove_what(&removal, what, flags, err);
+		memcpy(left, removal.left, NC_HEX_ID);
+	}
+	/* Where two images that share layers are removed at once, each finds the other at them. Who was turned away looks
+	 * again when the other is done; no lock is held by then. */
+	while (code == 0 && *left)
+		code = remove_layers(store, left, (struct step){ step, ctx }, err);
+	return at_rest(code, what, err);
 }

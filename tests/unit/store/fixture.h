@@ -283,16 +283,21 @@ static inline int copy_entry(void *ctx, const char *name, unsigned char type, st
 	NC_AUTO_FD int from = -1, to = -1;
 	NC_AUTO_FREE char *bytes = NULL;
 	size_t len;
-	if (type != DT_DIR) {
+	struct stat st;
+	if (type == DT_DIR) {
+		assert_done(nc_dir_open(dirs[0], name, &from, why));
+		assert_done(nc_dir_ensure(dirs[1], name, &to, why));
+		assert_done(nc_dir_each(from, copy_entry, (int[]){ from, to }, why));
+	} else {
 		assert_done(nc_file_read(dirs[0], name, 1 << 24, &bytes, &len, why));
-		return nc_file_create(dirs[1], name, bytes, len, why);
+		assert_done(nc_file_create(dirs[1], name, bytes, len, why));
 	}
-	assert_done(nc_dir_open(dirs[0], name, &from, why));
-	assert_done(nc_dir_ensure(dirs[1], name, &to, why));
-	return nc_dir_each(from, copy_entry, (int[]){ from, to }, why);
+	assert_int_equal(fstatat(dirs[0], name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(utimensat(dirs[1], name, (struct timespec[]){ st.st_atim, st.st_mtim }, AT_SYMLINK_NOFOLLOW), 0);
+	return 0;
 }
 
-/* The directory to, beside the store, becomes as from. */
+/* The directory to, beside the store, becomes as from, with its dates. */
 static inline void copy(const struct fixture *fixture, const char *from, const char *to)
 {
 	NC_AUTO_FD int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
