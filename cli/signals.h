@@ -1,4 +1,4 @@
-/* Ctrl-C asks the running operation to stop; the second one kills. */
+/* Ctrl-C asks the running operation to stop; a second one, half a second later or more, kills. */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
