@@ -660,10 +660,10 @@ int nacre_tag(struct nacre_store *store, const char *what, const char *name, str
 	NC_CLEANUP(nc_ingest_auto) struct nc_ingest *ingest = NULL;
 	struct nc_digest manifest, index;
 	char id[NC_HEX_ID];
-	int code = nc_store_resolve(store, what, id, &manifest, err);
-	bool indexed = code == 0 && find_index(store, what, id, &index);
+	int code = nc_ingest_begin(store, &ingest, err);
 	if (code == 0)
-		code = nc_ingest_begin(store, &ingest, err);
+		code = nc_store_resolve(store, what, id, &manifest, err);
+	bool indexed = code == 0 && find_index(store, what, id, &index);
 	if (code == 0)
 		code = nc_ingest_name(ingest, name, id, manifest.alg ? &manifest : NULL, indexed ? &index : NULL, err);
 	return code < 0 ? code : nc_ingest_commit(ingest, err);

@@ -46,6 +46,8 @@ static int open_empty(struct nc_ingest *ingest, struct nacre_error *err)
 int nc_ingest_begin(struct nacre_store *store, struct nc_ingest **ret, struct nacre_error *err)
 {
 	int code = nc_store_writable(store, err);
+	if (code == 0)
+		code = nc_recover_stages(store, err);
 	if (code < 0)
 		return code;
 	struct nc_ingest *ingest = nc_zalloc(sizeof *ingest);
@@ -605,7 +607,9 @@ int nc_ingest_commit(struct nc_ingest *ingest, struct nacre_error *err)
 {
 	int code = nc_store_writable(ingest->store, err);
 	if (code == 0 && ingest->plan.count) {
-		code = nc_plan_write(&ingest->plan, ingest->stage->dir, err);
+		code = nc_recover_stages(ingest->store, err);
+		if (code == 0)
+			code = nc_plan_write(&ingest->plan, ingest->stage->dir, err);
 		if (code == 0)
 			code = sync_stage(ingest, err);
 		if (code == 0)

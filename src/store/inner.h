@@ -222,6 +222,9 @@ int nc_catalog_fill(struct nacre_store *store, struct nc_catalog *catalog, struc
 int nc_publish(struct nacre_store *store, int locks, int stage, const struct nc_plan *plan, struct nacre_error *err);
 /* Finish, or undo, what processes that died left. Costs a look into graph/_tmp when there is nothing. */
 int nc_recover(struct nacre_store *store, struct nacre_error *err);
+/* Of that, what changes nodes and names: before somebody changes them, who would else find that what the dead one began comes
+ * later and undoes it. */
+int nc_recover_stages(struct nacre_store *store, struct nacre_error *err);
 /* Whether a stage has something of that name in this directory of its own: 1, 0, or NACRE_E_IO where that cannot be told. */
 int nc_is_staged(int stage, const char *side, const char *name, struct nacre_error *err);
 /* The same of a node in any stage: it is on its way into the graph or out of it. */

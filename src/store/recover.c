@@ -277,10 +277,18 @@ static int inherit(void *ctx, int dir, struct nacre_error *err)
 	return code;
 }
 
+static int told(struct nacre_error *err, int code)
+{
+	return code < 0 ? nc_wrap(err, code, "clean up after a process that died") : 0;
+}
+
+int nc_recover_stages(struct nacre_store *store, struct nacre_error *err)
+{
+	return told(err, nc_stage_sweep_with(store->stages, inherit, store, err));
+}
+
 int nc_recover(struct nacre_store *store, struct nacre_error *err)
 {
-	int code = nc_stage_sweep_with(store->stages, inherit, store, err);
-	if (code >= 0)
-		code = nc_holds_sweep(store, err);
-	return code < 0 ? nc_wrap(err, code, "clean up after a process that died") : 0;
+	int code = nc_recover_stages(store, err);
+	return code < 0 ? code : told(err, nc_holds_sweep(store, err));
 }

@@ -173,6 +173,8 @@ static int removal_begin(struct removal *removal, struct nacre_store *store, str
 	*removal = (struct removal){ .store = store, .locks = -1, .nodes = -1 };
 	nc_forgetting_init(&removal->forgetting);
 	int code = nc_store_writable(store, err);
+	if (code == 0)
+		code = nc_recover_stages(store, err);
 	return code < 0 ? code : nc_locks_open(store, &removal->locks, err);
 }
 
@@ -208,7 +210,7 @@ static int take_out(struct removal *removal, const char *id, struct nacre_error 
 	return nc_fail(err, NACRE_E_IO, errno, "take node %.12s out of the graph", id);
 }
 
-/* The names lock is held, and nothing has changed yet: whether the name by which somebody asked still means the node. */
+/* Whether the name by which somebody asked, if any, still means the node: 0, CHANGED, NACRE_E_NOTFOUND. */
 static int check_name(const struct removal *removal, const char *id, struct nacre_error *err)
 {
 	struct nc_name_target target;
@@ -469,11 +471,12 @@ static int check_names(const struct removal *removal, const char *id, struct nac
 
 static int check_node(const struct removal *removal, const char *id, struct nacre_error *err)
 {
-	int more = removal->names == NAMES_ONLY ? is_needed_beyond(removal->store, id, err) : 0;
-	if (more != 0)
-		return more < 0 ? more : CHANGED;
-	int code = check_names(removal, id, err);
-	return code < 0 ? code : nc_node_removable(removal->store, id, false, err);
+	int code = check_name(removal, id, err);
+	if (code == 0 && removal->names == NAMES_ONLY && (code = is_needed_beyond(removal->store, id, err)) > 0)
+		return CHANGED;
+	if (code == 0)
+		code = check_names(removal, id, err);
+	return code != 0 ? code : nc_node_removable(removal->store, id, false, err);
 }
 
 static int remove_node(struct removal *removal, const char *id, bool parents, struct nacre_error *err)

@@ -1,27 +1,32 @@
-/* Two processes work on one store: the second does its work, or as much as the first lets it, before each lock that the first
- * takes and each file that it moves or removes, or before all of its system calls ("all": an hour). It must look as if one had come
- * after the other: what both were told, and what there is in the end, are as they are when one waits for the other, or one was told
- * that the other is in its way and nothing of it is there. A prune is many removals: what it left because it was in use, the
- * next one takes. */
+/* Two processes work on one store: the second does its work, or as much as the first lets it, before each second lock that the
+ * first takes or file that it moves or removes ("all": before all of its system calls; an hour). It must look as if one had come
+ * after the other: what both were told, and what there is in the end, are as they are when one waits for the other, or one was
+ * told that the other is in its way and nothing of it is there. Where the first dies at that call ("dying"), the second, which
+ * has the store open already, must find that it never came, or that it came before. A prune is many removals: what it left
+ * because it was in use, the next one takes. */
 #include "fixture.h"
 #include "../calls.h"
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define LOOK_NS 100000
 
-static long countdown;			/* the call that brings it to 0 is the one before which the second comes */
+static long countdown;			/* at the call that brings it to 0 the second comes, or the process dies */
+static bool mortal, all;		/* all: calls count */
 static void let_second_work(void);
 
-static bool all;			/* calls */
 static int fate(enum call call, const char *name)
 {
 	if (!all && call != CALL_LOCK && call != CALL_RENAME && call != CALL_UNLINK)
 		return 0;
-	if (countdown > 0 && --countdown == 0)
-		let_second_work();
+	if (countdown <= 0 || --countdown > 0)
+		return 0;
+	if (mortal)
+		leave(0);
+	let_second_work();
 	return 0;
 }
 
@@ -241,19 +246,26 @@ static struct {
 	const struct operation *who[2];
 	int *codes;			/* shared with the second's process */
 	pid_t second;
-	int go;				/* a pipe: closed when the second is to begin */
+	int go;				/* a socket: closed when the second is to begin */
 } meeting;
 
-/* at: the call before which the other comes; 0: none. */
-static void work(int which, long at)
+static struct nacre_store *open_for(int which)
 {
 	struct nacre_store *store = NULL;
 	struct nacre_open_options options = { .size = sizeof options, .flags = NACRE_OPEN_NOSYNC };
 	if (meeting.who[which]->run == check)
 		options.flags |= NACRE_OPEN_READONLY;
-	int code = nacre_store_open(meeting.fixture->root, &options, &store, &err);
+	meeting.codes[which] = nacre_store_open(meeting.fixture->root, &options, &store, &err);
+	return store;
+}
+
+/* at: the call before which the other comes; 0: none. */
+static void work(int which, long at)
+{
+	struct nacre_store *store = open_for(which);
 	countdown = at;
-	meeting.codes[which] = code < 0 ? code : meeting.who[which]->run(store);
+	if (store)
+		meeting.codes[which] = meeting.who[which]->run(store);
 	nacre_store_close(store);
 }
 
@@ -275,21 +287,29 @@ static bool is_through_or_waits(void)
 	return len && *text != 'r' && (call == SYS_fcntl || call == SYS_clock_nanosleep || call == SYS_nanosleep);
 }
 
-/* Before the first opens the store: SQLite's handles are of one process only. */
-static void fork_second(void)
+/* Before the first opens the store, since SQLite's handles are of one process only. early: it opens the store at once, and is waited
+ * for. */
+static void fork_second(bool early)
 {
 	int ends[2];
 	char none;
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	meeting.second = fork();
 	if (meeting.second == 0) {
+		struct nacre_store *store = early ? open_for(1) : NULL;
 		close(ends[1]);
+		assert_int_equal(write(ends[0], "", 1), 1);
 		assert_int_equal(read(ends[0], &none, 1), 0);
-		work(1, 0);
+		if (store)
+			meeting.codes[1] = meeting.who[1]->run(store);
+		else
+			work(1, 0);
+		nacre_store_close(store);
 		leave(0);
 	}
 	close(ends[0]);
 	meeting.go = ends[1];
+	assert_int_equal(read(meeting.go, &none, 1), 1);
 }
 
 static void let_second_work(void)
@@ -338,6 +358,12 @@ static bool is_like(const struct result *found, const struct result *known, int 
 	return strcmp(found->state, known->state) == 0;
 }
 
+/* Nobody knows what the first would have been told. */
+static bool is_like_second(const struct result *found, const struct result *known)
+{
+	return found->codes[1] == known->codes[1] && strcmp(found->state, known->state) == 0;
+}
+
 struct known {
 	struct result alone[2], both[2];
 };
@@ -356,11 +382,12 @@ static void known_release(struct known *known)
 	}
 }
 
-static bool judge(const struct known *known, const struct result *found, long at)
+static bool judge(const struct known *known, const struct result *found, bool died, long at)
 {
-	if (is_known(known, found))
+	if (died ? is_like_second(found, &known->alone[1]) || is_like_second(found, &known->both[0]) : is_known(known, found))
 		return true;
-	fprintf(stderr, "before call %ld of '%s' comes '%s': %d, %d\n%s", at, meeting.who[0]->name, meeting.who[1]->name,
+	fprintf(stderr, "before call %ld of '%s'%s comes '%s': %d, %d\n%s", at, meeting.who[0]->name,
+		died ? ", where it dies," : "", meeting.who[1]->name,
 		found->codes[0], found->codes[1], found->state);
 	for (int i = 0; i < 2; i++)
 		fprintf(stderr, "one after the other: %d, %d\n%s", known->both[i].codes[0], known->both[i].codes[1],
@@ -368,42 +395,75 @@ static bool judge(const struct known *known, const struct result *found, long at
 	return false;
 }
 
-static bool meet(const struct operation *one, const struct operation *other)
+/* False: the first came to its end before. */
+static bool first_is_met(long at)
 {
-	meeting.who[0] = one;
-	meeting.who[1] = other;
-	struct known known = { { in_turn(0, -1), in_turn(1, -1) }, { in_turn(0, 1), in_turn(1, 0) } };
-	bool good = true, through = false;
-	for (long at = 1; good && !through; at++) {
-		begin_anew();
-		fork_second();
+	fork_second(false);
+	work(0, at);
+	bool met = countdown == 0;
+	countdown = 0;
+	end_second();
+	return met;
+}
+
+static bool first_dies(long at)
+{
+	int status;
+	fork_second(true);
+	pid_t first = fork();
+	if (first == 0) {
+		mortal = true;
 		work(0, at);
-		through = countdown > 0;
-		countdown = 0;
-		end_second();
-		if (through)
+		leave(1);
+	}
+	assert_int_equal(waitpid(first, &status, 0), first);
+	assert_true(WIFEXITED(status));
+	end_second();
+	return WEXITSTATUS(status) == 0;
+}
+
+static bool meet(size_t one, size_t other, bool dies)
+{
+	meeting.who[0] = &operations[one];
+	meeting.who[1] = &operations[other];
+	struct known known = { { in_turn(0, -1), in_turn(1, -1) }, { in_turn(0, 1), in_turn(1, 0) } };
+	bool good = true;
+	for (long at = all ? 1 : 1 + (long)(one + other) % 2; good; at += all ? 1 : 2) {
+		begin_anew();
+		if (!(dies ? first_dies(at) : first_is_met(at)))
 			break;
 		struct result found = result_of();
-		good = judge(&known, &found, at);
+		good = judge(&known, &found, dies, at);
 		free(found.state);
 	}
 	known_release(&known);
 	return good;
 }
 
-static void one_comes_after_the_other(void **state)
+static void each_meets_each(struct fixture *fixture, bool dies)
 {
 	meeting.codes = mmap(NULL, 2 * sizeof *meeting.codes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(meeting.codes != MAP_FAILED);
-	meeting.fixture = *state;
-	fill(*state);
+	meeting.fixture = fixture;
+	fill(fixture);
 	size_t bad = 0;
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < count; j++)
-			bad += !meet(&operations[i], &operations[j]);
+			/* a check does find what one left who died */
+			bad += !(dies && operations[j].run == check) && !meet(i, j, dies);
 	begin_anew();
 	munmap(meeting.codes, 2 * sizeof *meeting.codes);
 	assert_int_equal(bad, 0);
+}
+
+static void one_comes_after_the_other(void **state)
+{
+	each_meets_each(*state, false);
+}
+
+static void one_dies_beside_the_other(void **state)
+{
+	each_meets_each(*state, true);
 }
 
 /* Some ten thousand stores: in memory, where there is such a place. */
@@ -415,13 +475,21 @@ static int set_up_quick(void **state)
 	return code < 0 ? code : mkdir(mount_point, 0700);
 }
 
+/* "dying" and "all", in any order. */
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest meeting_tests[] = {
 		cmocka_unit_test_setup_teardown(one_comes_after_the_other, set_up_quick, tear_down),
 	};
+	const struct CMUnitTest dying_tests[] = {
+		cmocka_unit_test_setup_teardown(one_dies_beside_the_other, set_up_quick, tear_down),
+	};
+	bool dying = false;
+	for (int i = 1; i < argc; i++) {
+		all |= strcmp(argv[i], "all") == 0;
+		dying |= strcmp(argv[i], "dying") == 0;
+	}
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		count--;
-	all = argc > 1 && strcmp(argv[1], "all") == 0;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return dying ? cmocka_run_group_tests(dying_tests, NULL, NULL) : cmocka_run_group_tests(meeting_tests, NULL, NULL);
 }
