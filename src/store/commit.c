@@ -59,6 +59,16 @@ static int spool_changes(struct commit *commit, struct nacre_error *err)
 	return code;
 }
 
+/* A writable layer leaves its place before anything of it, or of what lies below it, goes: what was found while it did is
+ * neither damage nor a change. Who was told to stop stops. */
+static int unless_removed(const struct commit *commit, int code, struct nacre_error *err)
+{
+	struct nc_writable still;
+	if (code != NACRE_E_CANCELLED && nc_writable_find(commit->store, commit->writable.id, &still, NULL) == NACRE_E_NOTFOUND)
+		return nc_fail(err, NACRE_E_NOTFOUND, 0, "it was removed meanwhile");
+	return code;
+}
+
 static size_t count_changes(const struct nacre_commit_options *options)
 {
 	size_t count = 0;
@@ -167,16 +177,18 @@ int nacre_writable_commit(struct nacre_store *store, const char *what, const str
 		code = nc_name_normal(mine.name, name, err);
 	if (code == 0)
 		code = nc_writable_find(store, what, &commit.writable, err);
-	if (code == 0)
-		code = nc_image_read(store, commit.writable.image, false, &commit.image, err);
+	if (code < 0)
+		return nc_wrap(err, code, "commit '%s'", what);
+	code = nc_image_read(store, commit.writable.image, false, &commit.image, err);
 	if (code == 0)
 		code = spool_changes(&commit, err);
+	code = unless_removed(&commit, code, err);
 	if (code == 0 && commit.image->v1)
 		code = commit_v1(&commit, mine.name ? name : NULL, id, err);
 	else if (code == 0)
 		code = commit_image(&commit, mine.name ? names : none, id, err);
 	if (code < 0)
-		return nc_wrap(err, code, "commit '%s'", what);
+		return nc_wrap(err, unless_removed(&commit, code, err), "commit '%s'", what);
 	memcpy(ret_id, id, sizeof id);
 	return 0;
 }

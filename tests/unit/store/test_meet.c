@@ -440,20 +440,50 @@ static bool meet(size_t one, size_t other, bool dies)
 	return good;
 }
 
-static void each_meets_each(struct fixture *fixture, bool dies)
+static void prepare(struct fixture *fixture)
 {
 	meeting.codes = mmap(NULL, 2 * sizeof *meeting.codes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(meeting.codes != MAP_FAILED);
 	meeting.fixture = fixture;
 	fill(fixture);
+}
+
+static void tidy_up(void)
+{
+	begin_anew();
+	munmap(meeting.codes, 2 * sizeof *meeting.codes);
+}
+
+static void each_meets_each(struct fixture *fixture, bool dies)
+{
 	size_t bad = 0;
+	prepare(fixture);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < count; j++)
 			/* a check does find what one left who died */
 			bad += !(dies && operations[j].run == check) && !meet(i, j, dies);
-	begin_anew();
-	munmap(meeting.codes, 2 * sizeof *meeting.codes);
+	tidy_up();
 	assert_int_equal(bad, 0);
+}
+
+static size_t index_of(int (*run)(struct nacre_store *store))
+{
+	size_t i = 0;
+	while (operations[i].run != run)
+		i++;
+	return i;
+}
+
+/* What is looked at goes away between any two looks. */
+static void what_is_committed_is_removed(void **state)
+{
+	bool before = all;
+	prepare(*state);
+	all = true;
+	bool good = meet(index_of(commit), index_of(remove_writable), false);
+	all = before;
+	tidy_up();
+	assert_true(good);
 }
 
 static void one_comes_after_the_other(void **state)
@@ -479,6 +509,7 @@ static int set_up_quick(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest meeting_tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_committed_is_removed, set_up_quick, tear_down),
 		cmocka_unit_test_setup_teardown(one_comes_after_the_other, set_up_quick, tear_down),
 	};
 	const struct CMUnitTest dying_tests[] = {
