@@ -460,11 +460,9 @@ static int claim(struct removal *removal, const char *id, struct nacre_error *er
 static int check_names(const struct removal *removal, const char *id, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows names = { 0 };
-	int code = removal->names == NAMES_ALL ? 0 : nc_catalog_ask(removal->store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
-	if (code < 0 || names.count <= (removal->names == NAMES_NONE ? 0 : 1))
+	int code = removal->names != NAMES_ONE ? 0 : nc_catalog_ask(removal->store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
+	if (code < 0 || names.count < 2)
 		return code;
-	if (removal->names == NAMES_NONE)
-		return nc_fail(err, NACRE_E_INUSE, 0, "%.12s is named '%s'", id, nc_rows_text(&names, 0, 0));
 	return nc_fail(err, NACRE_E_INUSE, 0, "image %.12s has %zu names, '%s' and '%s' among them: remove them, or force", id,
 		       names.count, nc_rows_text(&names, 0, 0), nc_rows_text(&names, 1, 0));
 }
@@ -476,7 +474,7 @@ static int check_node(const struct removal *removal, const char *id, struct nacr
 		return CHANGED;
 	if (code == 0)
 		code = check_names(removal, id, err);
-	return code != 0 ? code : nc_node_removable(removal->store, id, false, err);
+	return code != 0 ? code : nc_node_removable(removal->store, id, removal->names == NAMES_NONE, err);
 }
 
 static int remove_node(struct removal *removal, const char *id, bool parents, struct nacre_error *err)

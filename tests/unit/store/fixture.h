@@ -277,6 +277,19 @@ static inline size_t entries(const struct fixture *fixture, const char *path)
 	return count;
 }
 
+/* Lines of a text, which is the context. */
+static inline int add_name_line(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *why)
+{
+	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
+}
+
+static inline int add_hold_line(void *ctx, const struct nacre_hold_info *info)
+{
+	for (const char *const *id = info->ids; *id; id++)
+		assert_done(nc_buf_addf(ctx, &err, "hold %s %s\n", info->session, *id));
+	return 0;
+}
+
 static inline int copy_entry(void *ctx, const char *name, unsigned char type, struct nacre_error *why)
 {
 	const int *dirs = ctx;

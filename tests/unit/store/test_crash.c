@@ -49,25 +49,13 @@ static int add_node(void *ctx, const struct nacre_node *node)
 	return 0;
 }
 
-static int add_name(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *why)
-{
-	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
-}
-
-static int add_hold(void *ctx, const struct nacre_hold_info *info)
-{
-	for (const char *const *id = info->ids; *id; id++)
-		assert_done(nc_buf_addf(ctx, &err, "hold %s %s\n", info->session, *id));
-	return 0;
-}
-
 /* Everything that matters, checked and as text (free()). The store is open. */
 static char *state_of(struct fixture *fixture)
 {
 	struct nc_buf text = NC_BUF_INIT(1 << 20);
 	struct listing listing = { &text, fixture, fixture->store };
 	assert_done(nacre_nodes_each(fixture->store, NACRE_ALL, NULL, add_node, &listing, &err));
-	assert_done(nc_names_each(fixture->store, add_name, &text, &err));
+	assert_done(nc_names_each(fixture->store, add_name_line, &text, &err));
 	static const char *const dirs[] = {"names",
 					   "names/docker.io",
 					   "names/docker.io/library",
@@ -81,7 +69,7 @@ static char *state_of(struct fixture *fixture)
 	add_entries(&text, fixture, "vfs/dir");
 	add_entries(&text, fixture, "blobs/sha256");
 	add_entries(&text, fixture, "holds");
-	assert_done(nacre_holds_each(fixture->store, add_hold, &text, &err));
+	assert_done(nacre_holds_each(fixture->store, add_hold_line, &text, &err));
 	struct nacre_image_list *list = NULL;
 	assert_done(nacre_image_list(fixture->store, NULL, &list, &err));
 	assert_int_equal(list->damaged, 0);

@@ -196,18 +196,6 @@ static int add_entry(void *ctx, const char *name, struct nacre_error *why)
 	return strcmp(name, "_tmp") == 0 ? 0 : nc_buf_addf(ctx, why, "node %s\n", name);
 }
 
-static int add_name(void *ctx, const char *full, const struct nc_name_target *target, struct nacre_error *why)
-{
-	return nc_buf_addf(ctx, why, "name %s %s\n", full, target->id);
-}
-
-static int add_hold(void *ctx, const struct nacre_hold_info *info)
-{
-	for (const char *const *id = info->ids; *id; id++)
-		assert_done(nc_buf_addf(ctx, &err, "hold %s %s\n", info->session, *id));
-	return 0;
-}
-
 static int add_writable(void *ctx, const struct nacre_writable *writable)
 {
 	return nc_buf_addf(ctx, &err, "writable %s %s\n", writable->name, writable->image);
@@ -232,8 +220,8 @@ static char *state_of(const struct fixture *fixture, bool pruned)
 	if (pruned)
 		assert_done(prune(store));
 	assert_done(nc_dir_each_sorted(store->graph, 1000, add_entry, &text, &err));
-	assert_done(nc_names_each(store, add_name, &text, &err));
-	assert_done(nacre_holds_each(store, add_hold, &text, &err));
+	assert_done(nc_names_each(store, add_name_line, &text, &err));
+	assert_done(nacre_holds_each(store, add_hold_line, &text, &err));
 	assert_done(nacre_writables_each(store, add_writable, &text, &err));
 	assert_done(nacre_mounts_each(store, add_mount, &text, &err));
 	assert_done(nacre_check(store, &options, NULL, &err));
