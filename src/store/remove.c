@@ -146,7 +146,7 @@ struct removal {
 	struct nacre_store *store;
 	int locks;
 	enum names names;
-	const char *only;		/* the name by which somebody asked; NULL: none */
+	char only[NC_REFERENCE_TEXT];	/* the name by which somebody asked; "": none */
 	char left[NC_HEX_ID];		/* the ancestor that another was at; "": none */
 	struct nc_stage *stage;
 	int nodes;			/* directory in the stage */
@@ -214,8 +214,8 @@ static int take_out(struct removal *removal, const char *id, struct nacre_error 
 static int check_name(const struct removal *removal, const char *id, struct nacre_error *err)
 {
 	struct nc_name_target target;
-	int code = removal->only ? nc_name_read(removal->store, removal->only, &target, err) : 0;
-	return code < 0 || !removal->only || strcmp(target.id, id) == 0 ? code : CHANGED;
+	int code = *removal->only ? nc_name_read(removal->store, removal->only, &target, err) : 0;
+	return code < 0 || !*removal->only || strcmp(target.id, id) == 0 ? code : CHANGED;
 }
 
 /* Names that still mean the node, or mean nothing any more. The names lock is held. */
@@ -330,36 +330,38 @@ static void tell(const struct removal *removal)
 }
 
 /* Whether what was looked at before is still so, now that no name changes: 0, CHANGED, or why nothing is to be done. */
-static int is_as_it_was(struct removal *removal, bool take_first, struct nacre_error *err)
+static int is_as_it_was(const struct removal *removal, struct nacre_error *err)
 {
 	const struct nc_step *first = &removal->plan.steps[0];
 	int code = check_name(removal, first->id, err);
-	if (code == 0 && !take_first && removal->names == NAMES_ONLY) {
+	if (code == 0 && first->kind == NC_STEP_UNNAME && removal->names == NAMES_ONLY) {
 		int more = is_needed_beyond(removal->store, first->id, err);
 		code = more < 0 ? more : more ? 0 : CHANGED;
 	}
 	return code;
 }
 
-/* From the first rename on. take_first: the plan's first node is to be taken out whatever needs it: the caller has
- * looked. CHANGED: nothing was done. */
-static int carry_out(struct removal *removal, bool take_first, struct nacre_error *err)
+/* From the first rename on. A node that is first in the plan goes whatever needs it: the caller has looked. CHANGED: nothing was
+ * done. */
+static int carry_out(struct removal *removal, struct nacre_error *err)
 {
 	struct nacre_store *store = removal->store;
+	const struct nc_step *first = &removal->plan.steps[0];
+	size_t nodes = first->kind == NC_STEP_NODE ? 1 : 0;
 	int code = nc_catalog_hold(store, removal->locks, err);
 	if (code < 0)
 		return code;
 	code = nc_lock_whole(removal->locks, NC_LOCK_NAMES, NC_LOCK_EXCLUSIVE, true, err);
 	if (code == 0)
-		code = is_as_it_was(removal, take_first, err);
-	if (code == 0 && take_first)
-		code = take_out(removal, removal->plan.steps[0].id, err);
-	if (code == 0 && take_first)
+		code = is_as_it_was(removal, err);
+	if (code == 0 && nodes)
+		code = take_out(removal, first->id, err);
+	if (code == 0 && nodes)
 		code = nc_store_sync(store, store->graph, "the graph", err);
 	if (code == 0)
 		code = take_names(removal, err);
 	if (code == 0)
-		code = take_unneeded(removal, take_first ? 1 : 0, err);
+		code = take_unneeded(removal, nodes, err);
 	if (code == 0)
 		code = leave_graph(removal, err);
 	if (code == 0)
@@ -491,7 +493,7 @@ static int remove_node(struct removal *removal, const char *id, bool parents, st
 	if (code == 0)
 		code = removal_plan(removal, err);
 	if (code == 0)
-		code = carry_out(removal, true, err);
+		code = carry_out(removal, err);
 	if (code == 0)
 		tell(removal);
 	return code;
@@ -505,7 +507,7 @@ static int remove_name(struct removal *removal, const char *id, struct nacre_err
 	memcpy(removal->plan.steps[0].id, id, NC_HEX_ID);
 	code = removal_plan(removal, err);
 	if (code == 0)
-		code = carry_out(removal, false, err);
+		code = carry_out(removal, err);
 	if (code == 0)
 		tell(removal);
 	return code;
@@ -528,31 +530,36 @@ int nc_remove_idle(struct nacre_store *store, const char *id, bool named, struct
 
 /* --- public ----------------------------------------------------------------------------------------------------- */
 
-static int untag(struct nacre_store *store, const char *name, struct nacre_error *err)
+/* Looks, and does what follows from it, until nobody has changed that meanwhile. left: as in struct removal. */
+static int until_at_rest(struct nacre_store *store, const char *what, unsigned flags, struct step step,
+			 int (*once)(struct removal *removal, const char *what, unsigned flags, struct nacre_error *err), char *left,
+			 struct nacre_error *err)
 {
-	AUTO_REMOVAL struct removal removal;
-	struct nc_name_target target;
-	char full[NC_REFERENCE_TEXT];
-	int code = removal_begin(&removal, store, err);
-	if (code == 0)
-		code = nc_name_normal(name, full, err);
-	if (code == 0)
-		code = nc_name_read(store, full, &target, err);
-	removal.only = full;
-	return code < 0 ? code : remove_name(&removal, target.id, err);
+	int code = CHANGED;
+	for (int look = 0; code == CHANGED && look < LOOKS; look++) {
+		AUTO_REMOVAL struct removal removal;
+		code = removal_begin(&removal, store, err);
+		removal.step = step;
+		if (code == 0)
+			code = once(&removal, what, flags, err);
+		memcpy(left, removal.left, NC_HEX_ID);
+	}
+	return code == CHANGED ? nc_fail(err, NACRE_E_BUSY, 0, "'%s' is changed by others all the time", what) : code;
 }
 
-static int at_rest(int code, const char *what, struct nacre_error *err)
+static int untag(struct removal *removal, const char *name, unsigned flags, struct nacre_error *err)
 {
-	return code == CHANGED ? nc_fail(err, NACRE_E_BUSY, 0, "'%s' is changed by others all the time", what) : code;
+	struct nc_name_target target;
+	int code = nc_name_normal(name, removal->only, err);
+	if (code == 0)
+		code = nc_name_read(removal->store, removal->only, &target, err);
+	return code < 0 ? code : remove_name(removal, target.id, err);
 }
 
 int nacre_untag(struct nacre_store *store, const char *name, struct nacre_error *err)
 {
-	int code = CHANGED;
-	for (int look = 0; code == CHANGED && look < LOOKS; look++)
-		code = untag(store, name, err);
-	return at_rest(code, name, err);
+	char none[NC_HEX_ID];
+	return until_at_rest(store, name, 0, (struct step){ 0 }, untag, none, err);
 }
 
 int nacre_delete(struct nacre_store *store, const char *id, struct nacre_error *err)
@@ -634,26 +641,19 @@ static int remove_what(struct removal *removal, const char *what, unsigned flags
 	removal->names = flags & NACRE_REMOVE_FORCE ? NAMES_ALL : NAMES_ONE;
 	if (!is_name(removal->store, what, full, &target))
 		return remove_by_id(removal, what, parents, err);
-	removal->only = full;
+	strcpy(removal->only, full);
 	return remove_by_name(removal, target.id, parents, err);
 }
 
 int nacre_remove(struct nacre_store *store, const char *what, unsigned flags,
 		 void (*step)(void *ctx, const char *action, const char *object), void *ctx, struct nacre_error *err)
 {
-	char left[NC_HEX_ID] = "";
-	int code = CHANGED;
-	for (int look = 0; code == CHANGED && look < LOOKS; look++) {
-		AUTO_REMOVAL struct removal removal;
-		code = removal_begin(&removal, store, err);
-		removal.step = (struct step){ step, ctx };
-		if (code == 0)
-			code = remove_what(&removal, what, flags, err);
-		memcpy(left, removal.left, NC_HEX_ID);
-	}
+	char left[NC_HEX_ID];
+	const struct step told = { step, ctx };
+	int code = until_at_rest(store, what, flags, told, remove_what, left, err);
 	/* Where two images that share layers are removed at once, each finds the other at them. Who was turned away looks
 	 * again when the other is done; no lock is held by then. */
 	while (code == 0 && *left)
-		code = remove_layers(store, left, (struct step){ step, ctx }, err);
-	return at_rest(code, what, err);
+		code = remove_layers(store, left, told, err);
+	return code;
 }

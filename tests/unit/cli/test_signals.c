@@ -38,45 +38,52 @@ static void ask_in_two_ways_at_once(void)
 	raise(SIGINT);
 }
 
-static void insist(void)
+static void ask_and_insist(int with)
 {
 	raise(SIGINT);
 	nanosleep(&(struct timespec){ .tv_nsec = 600000000 }, NULL);
-	raise(SIGINT);
+	raise(with);
+}
+
+static void insist(void)
+{
+	ask_and_insist(SIGINT);
 }
 
 static void insist_otherwise(void)
 {
-	raise(SIGINT);
-	nanosleep(&(struct timespec){ .tv_nsec = 600000000 }, NULL);
-	raise(SIGTERM);
+	ask_and_insist(SIGTERM);
+}
+
+static void assert_asked(void (*fn)(void), int number)
+{
+	int status = status_of(fn);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), number);
+}
+
+static void assert_killed(void (*fn)(void), int number)
+{
+	int status = status_of(fn);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), number);
 }
 
 static void the_first_asks(void **state)
 {
-	int status = status_of(ask_once);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), SIGINT);
+	assert_asked(ask_once, SIGINT);
 }
 
 static void two_at_once_are_one(void **state)
 {
-	int status = status_of(ask_twice_at_once);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), SIGTERM);
-	status = status_of(ask_in_two_ways_at_once);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), SIGTERM);
+	assert_asked(ask_twice_at_once, SIGTERM);
+	assert_asked(ask_in_two_ways_at_once, SIGTERM);
 }
 
 static void a_later_one_kills(void **state)
 {
-	int status = status_of(insist);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGINT);
-	status = status_of(insist_otherwise);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGTERM);
+	assert_killed(insist, SIGINT);
+	assert_killed(insist_otherwise, SIGTERM);
 }
 
 static void ignore(void)
