@@ -1,12 +1,15 @@
 /* Stages: private directories in the store, invisible until something in them is renamed to where it belongs.
  *
  * A stage is DIR/<random 32 hex>/ (0700) with a file "owner" that its maker keeps locked exclusively; whoever can
- * take that lock may sweep the stage. Trash works the same way: what is to be removed is renamed into a stage. */
+ * take that lock may sweep the stage. (<random 32 hex>.empty/ is one that is being made or has been emptied.) Trash works the
+ * same way: what is to be removed is renamed into a stage. */
 #ifndef NC_IO_STAGE_H
 #define NC_IO_STAGE_H
 
 #include "base/error.h"
 #include "base/mem.h"
+
+#include <stdbool.h>
 
 struct nc_stage {
 	int parent;	/* borrowed: the directory that holds the stages */
@@ -27,5 +30,7 @@ int nc_stage_sweep(int parent, struct nacre_error *err);
  * negative it stays and that is a failure. dir is borrowed. */
 int nc_stage_sweep_with(int parent, int (*heir)(void *ctx, int dir, struct nacre_error *err), void *ctx,
 			struct nacre_error *err);
+/* Whether it is a stage and its owner is gone. Only looks, and needs no second look. */
+bool nc_stage_is_left(int parent, const char *name);
 
 #endif

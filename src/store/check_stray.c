@@ -6,11 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-/* A stage in the making has no owner for a moment. */
-#define STAGE_PAUSE_NS 100000000
 
 /* --- trees ------------------------------------------------------------------------------------------------------ */
 
@@ -110,19 +106,10 @@ int nc_check_blobs(struct nc_check *check, const struct nc_check_blobs *blobs, s
 
 /* --- stages ----------------------------------------------------------------------------------------------------- */
 
-static bool is_owned(int stages, const char *name)
-{
-	NC_AUTO_FD int dir = -1;
-	if (nc_dir_open(stages, name, &dir, NULL) < 0)
-		return true;
-	NC_AUTO_FD int owner = openat(dir, "owner", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return owner >= 0 && nc_lock_held(owner, NC_LOCK_SHARED, 0, 0);
-}
-
 static int find_left(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	const struct nc_check *check = ctx;
-	return !is_owned(check->store->stages, name);
+	return nc_stage_is_left(check->store->stages, name);
 }
 
 bool nc_check_has_left(struct nc_check *check)
@@ -130,24 +117,11 @@ bool nc_check_has_left(struct nc_check *check)
 	return check->store->stages >= 0 && nc_dir_each(check->store->stages, find_left, check, NULL) > 0;
 }
 
-struct stages {
-	struct nc_check *check;
-	struct nc_map *suspects;	/* by name */
-	bool report;
-};
-
 static int visit_stage(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
-	struct stages *stages = ctx;
-	struct nc_check *check = stages->check;
-	size_t len = strlen(name);
+	struct nc_check *check = ctx;
 	char path[64];
-	if (strspn(name, "0123456789abcdef") != len || len != sizeof ((struct nc_stage *)NULL)->name - 1 ||
-	    is_owned(check->store->stages, name))
-		return 0;
-	if (!stages->report)
-		return nc_map_set(stages->suspects, name, len, stages, NULL, err);
-	if (!nc_map_get(stages->suspects, name, len))
+	if (!nc_stage_is_left(check->store->stages, name))
 		return 0;
 	snprintf(path, sizeof path, "graph/_tmp/%s", name);
 	return nc_check_find(check, NC_FLAW_STAGE, NULL, path, err,
@@ -156,14 +130,5 @@ static int visit_stage(void *ctx, const char *name, unsigned char type, struct n
 
 int nc_check_stages(struct nc_check *check, struct nacre_error *err)
 {
-	NC_CLEANUP(nc_map_auto) struct nc_map *suspects = nc_map_new();
-	struct stages stages = { .check = check, .suspects = suspects };
-	if (!suspects)
-		return nc_nomem(err);
-	int code = check->store->stages < 0 ? 0 : nc_dir_each(check->store->stages, visit_stage, &stages, err);
-	if (code < 0 || !nc_map_count(suspects))
-		return code;
-	nanosleep(&(struct timespec){ .tv_nsec = STAGE_PAUSE_NS }, NULL);
-	stages.report = true;
-	return nc_dir_each(check->store->stages, visit_stage, &stages, err);
+	return check->store->stages < 0 ? 0 : nc_dir_each(check->store->stages, visit_stage, check, err);
 }

@@ -13,6 +13,7 @@
 #define OTHER "ffffffffffffffffffffffffffffffff"
 
 static long countdown;			/* the call that brings it to 0 fails; 0: none does */
+static void (*instead)(void);		/* what another does before that call, which then goes well */
 static int with;			/* so it fails, and so do the next ones like it, as often as */
 static long again;
 static enum call failed;
@@ -28,6 +29,10 @@ static int fate(enum call call, const char *name)
 		act();
 	}
 	if (countdown > 0 && --countdown == 0) {
+		if (instead)
+			instead();
+		if (instead)
+			return 0;
 		failed = call;
 		return with;
 	}
@@ -37,7 +42,7 @@ static int fate(enum call call, const char *name)
 static void in_peace(void)
 {
 	countdown = again = 0;
-	rival = NULL;
+	rival = instead = NULL;
 }
 
 static int set_up(void **state)
@@ -145,20 +150,12 @@ static void the_first_failure_is_told(void **state)
 
 /* --- stages: others are there too ------------------------------------------------------------------------------- */
 
-static char stage_name[33];		/* of the one that is there, whatever its name */
+static char stage_name[64];		/* of the one that is there, whatever its name */
 
 static int note_name(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
 {
 	snprintf(stage_name, sizeof stage_name, "%s", name);
 	return 0;
-}
-
-/* A sweeper that takes the stage away, up to the point where it has given it another name. */
-static void take_away(void)
-{
-	struct nacre_error err;
-	assert_done(nc_dir_each(scratch_fd, note_name, NULL, &err));
-	assert_int_equal(syscall(SYS_renameat2, scratch_fd, stage_name, scratch_fd, OTHER, 0), 0);
 }
 
 static void remove_whole(void)
@@ -174,11 +171,30 @@ static int rival_lock = -1;
 static void own(void)
 {
 	struct nacre_error err;
-	char path[50];
+	char path[80];
 	assert_done(nc_dir_each(scratch_fd, note_name, NULL, &err));
 	snprintf(path, sizeof path, "%s/owner", stage_name);
 	rival_lock = openat(scratch_fd, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_done(nc_lock_take(rival_lock, NC_LOCK_EXCLUSIVE, 0, 0, false, &err));
+}
+
+/* One that has begun to take it away. */
+static void disown(void)
+{
+	struct nacre_error err;
+	assert_done(nc_dir_each(scratch_fd, note_name, NULL, &err));
+	snprintf(stage_name + strlen(stage_name), sizeof stage_name - strlen(stage_name), "/owner");
+	assert_int_equal(unlinkat(scratch_fd, stage_name, 0), 0);
+}
+
+/* One that is nearly through, or the last owner. */
+static void empty_it(void)
+{
+	char empty[80];
+	struct nacre_error err;
+	assert_done(nc_dir_each(scratch_fd, note_name, NULL, &err));
+	snprintf(empty, sizeof empty, "%s.empty", stage_name);
+	assert_int_equal(syscall(SYS_renameat2, scratch_fd, stage_name, scratch_fd, empty, 0), 0);
 }
 
 static void (*open_next)(void);
@@ -208,10 +224,8 @@ static void a_sweeper_wins(void **state)
 	static const struct win wins[] = {
 		{ remove_whole, CALL_OPEN, false },
 		{ own, CALL_OPEN, true },
-		{ take_away, CALL_OPEN, false },
-		{ take_away, CALL_OPEN, true },
-		{ take_away, CALL_LOCK, false },
 		{ own, CALL_LOCK, false },
+		{ disown, CALL_LOCK, false },
 	};
 	for (size_t i = 0; i < sizeof wins / sizeof *wins; i++) {
 		struct nacre_error err;
@@ -219,7 +233,7 @@ static void a_sweeper_wins(void **state)
 		await(&wins[i]);
 		assert_done(nc_stage_new(scratch_fd, &stage, &err));
 		assert_null(rival);
-		assert_string_not_equal(stage->name, stage_name);
+		assert_memory_not_equal(stage->name, stage_name, 32);
 		assert_usable(stage);
 		nc_fd_release(&rival_lock);
 		assert_true(nc_stage_sweep(scratch_fd, &err) >= 0);
@@ -249,11 +263,10 @@ static void another_sweeper_is_faster(void **state)
 {
 	static const struct win wins[] = {
 		{ remove_whole, CALL_OPEN, true },
-		{ take_away, CALL_OPEN, true },
-		{ take_away, CALL_LOCK, false },
+		{ empty_it, CALL_OPEN, true },
+		{ empty_it, CALL_LOCK, false },
 		{ own, CALL_LOCK, false },
-		{ take_away, CALL_RANDOM, false },
-		{ take_away, CALL_RENAME, false },
+		{ disown, CALL_LOCK, false },
 	};
 	for (size_t i = 0; i < sizeof wins / sizeof *wins; i++) {
 		struct nacre_error err;
@@ -264,6 +277,61 @@ static void another_sweeper_is_faster(void **state)
 		nc_fd_release(&rival_lock);
 		nc_stage_sweep(scratch_fd, NULL);
 		assert_int_equal(count_entries(scratch_fd), 0);
+	}
+}
+
+static int assert_no_left(void *ctx, const char *name, unsigned char type, struct nacre_error *err)
+{
+	assert_false(nc_stage_is_left(scratch_fd, name));
+	return 0;
+}
+
+static void look_on(void)
+{
+	assert_int_equal(nc_dir_each(scratch_fd, assert_no_left, NULL, NULL), 0);
+}
+
+static void sweep_all(void)
+{
+	assert_true(nc_stage_sweep(scratch_fd, NULL) >= 0);
+}
+
+static void make_and_free(void)
+{
+	struct nacre_error err;
+	struct nc_stage *stage = NULL;
+	assert_done(nc_stage_new(scratch_fd, &stage, &err));
+	put_file(stage->dir, "file", "x");
+	assert_true(is_there(stage->dir, "file"));
+	nc_stage_free(stage);
+}
+
+static void put_dead(void)
+{
+	put_dir(scratch_fd, DEAD);
+	put_file(scratch_fd, DEAD "/owner", "");
+	put_file(scratch_fd, DEAD "/file", "");
+}
+
+/* Whoever comes by before any of the calls, and is through at once, neither disturbs nor is misled, and nothing is left. */
+static void others_come_by(void **state)
+{
+	static const struct {
+		void (*prepare)(void), (*work)(void), (*other)(void);
+	} meetings[] = { { NULL, make_and_free, look_on }, { NULL, make_and_free, sweep_all }, { put_dead, sweep_all, sweep_all } };
+	for (size_t i = 0; i < sizeof meetings / sizeof *meetings; i++) {
+		bool met = true;
+		for (long at = 1; met; at++) {
+			if (meetings[i].prepare)
+				meetings[i].prepare();
+			instead = meetings[i].other;
+			countdown = at;
+			meetings[i].work();
+			met = countdown == 0;
+			in_peace();
+			assert_int_equal(count_entries(scratch_fd), 0);
+			assert_true(met || at > 8);
+		}
 	}
 }
 
@@ -335,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sweeper_wins, set_up, scratch_drop),
 		cmocka_unit_test_setup_teardown(a_sweeper_wins_each_time, set_up, scratch_drop),
 		cmocka_unit_test_setup_teardown(another_sweeper_is_faster, set_up, scratch_drop),
+		cmocka_unit_test_setup_teardown(others_come_by, set_up, scratch_drop),
 		cmocka_unit_test_setup_teardown(walking_fails, set_up, scratch_drop),
 		cmocka_unit_test_setup_teardown(openat2_is_disturbed, set_up, scratch_drop),
 	};

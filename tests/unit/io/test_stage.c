@@ -44,16 +44,25 @@ static void sweeps_the_dead(void **state)
 {
 	struct scratch *scratch = *state;
 	struct nacre_error err;
-	put_dir(scratch->fd, DEAD);
+	put_dir(scratch->fd, DEAD ".empty");
+	assert_false(nc_stage_is_left(scratch->fd, DEAD ".empty"));
+	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 1);
+	put_dir(scratch->fd, DEAD ".empty");
+	put_file(scratch->fd, DEAD ".empty/owner", "");
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 1);
 	put_dir(scratch->fd, DEAD);
 	put_file(scratch->fd, DEAD "/owner", "");
+	assert_true(nc_stage_is_left(scratch->fd, DEAD));
 	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 1);
+	/* what a power cut may make of it */
+	put_dir(scratch->fd, DEAD ".empty");
+	put_file(scratch->fd, DEAD ".empty/file", "");
 	put_dir(scratch->fd, DEAD);
 	put_dir(scratch->fd, DEAD "/tree");
+	assert_true(nc_stage_is_left(scratch->fd, DEAD));
 	put_file(scratch->fd, DEAD "/tree/file", "");
 	put_dir(scratch->fd, DEAD2);
-	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 2);
+	assert_int_equal(nc_stage_sweep(scratch->fd, &err), 3);
 	assert_int_equal(count_entries(scratch->fd), 0);
 	if (fork() == 0) {
 		struct nc_stage *stage;
@@ -79,10 +88,11 @@ static void leaves_everything_else(void **state)
 	put_dir(names, "0123456789abcdef0123456789abcde");
 	put_dir(names, "0123456789abcdef0123456789abcdef0");
 	put_dir(names, "0123456789ABCDEF0123456789abcdef");
+	put_dir(names, "0123456789abcdef0123456789abcdef.empt");
 	put_dir(names, "other");
 	put_file(names, "file", "");
 	assert_int_equal(nc_stage_sweep(names, &err), 0);
-	assert_int_equal(count_entries(names), 5);
+	assert_int_equal(count_entries(names), 6);
 	/* a link with the name of a stage is not followed, and is a failure */
 	put_link(names, DEAD, "../outside");
 	assert_true(nc_stage_sweep(names, &err) < 0);
