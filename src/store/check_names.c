@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* So often, and so far apart, a session that holds nothing is looked at: whoever holds writes first and then looks. */
-#define HOLD_LOOKS 20
-#define HOLD_PAUSE_NS 20000000
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
@@ -84,7 +79,7 @@ int nc_check_names(struct nc_check *check, struct nacre_error *err)
 
 /* --- sessions --------------------------------------------------------------------------------------------------- */
 
-struct session {
+struct sessions {
 	struct nc_check *check;
 	bool report;
 	int flaws;
@@ -92,38 +87,37 @@ struct session {
 
 static int look_at_hold(void *ctx, const char *name, const struct nc_hold *hold, struct nacre_error *err)
 {
-	struct session *session = ctx;
-	struct nc_check *check = session->check;
+	struct sessions *all = ctx;
+	struct nc_check *check = all->check;
 	char path[NACRE_SESSION_MAX + 16];
 	int code = 0;
 	snprintf(path, sizeof path, "holds/%s", name);
 	if (!hold) {
-		session->flaws++;
-		return !session->report ? 0 : nc_check_find(check, NC_FLAW_HOLD, NULL, path, err,
+		all->flaws++;
+		return !all->report ? 0 : nc_check_find(check, NC_FLAW_HOLD, NULL, path, err,
 							    "session '%s' does not say what it holds", name);
 	}
 	for (size_t i = 0; code == 0 && i < hold->count; i++) {
 		if (nc_node_exists(check->store, hold->ids[i]))
 			continue;
-		session->flaws++;
-		if (session->report)
+		all->flaws++;
+		if (all->report)
 			code = nc_check_find(check, NC_FLAW_HOLD_DANGLING, hold->ids[i], path, err,
 					     "session '%s' holds %.12s, which is not there", name, hold->ids[i]);
 	}
 	return code;
 }
 
+static int look_at_holds(struct nc_check *check, const char *what, bool report, struct nacre_error *err)
+{
+	struct sessions all = { .check = check, .report = report };
+	int code = nc_holds_examine(check->store, look_at_hold, &all, err);
+	return code < 0 ? code : all.flaws;
+}
+
 int nc_check_holds(struct nc_check *check, struct nacre_error *err)
 {
-	struct session session = { .check = check };
-	int code = nc_holds_examine(check->store, look_at_hold, &session, err);
-	for (int i = 0; code == 0 && session.flaws && i < HOLD_LOOKS; i++) {
-		nanosleep(&(struct timespec){ .tv_nsec = HOLD_PAUSE_NS }, NULL);
-		session.flaws = 0;
-		code = nc_holds_examine(check->store, look_at_hold, &session, err);
-	}
-	session.report = true;
-	return code < 0 || !session.flaws ? code : nc_holds_examine(check->store, look_at_hold, &session, err);
+	return nc_check_twice(check, &(struct nc_twice){ .look = look_at_holds, .whole = NC_LOCK_HOLDS }, "", err);
 }
 
 /* --- writable layers -------------------------------------------------------------------------------------------- */

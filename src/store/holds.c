@@ -1,8 +1,8 @@
 /* Sessions that hold nodes, so that nobody removes them: a file holds/<session> each.
  *
  * Whoever holds writes its file first and then looks, under each ID's lock, whether the node is there; whoever removes
- * has the ID's lock and then looks for files. So one of them sees the other, and no two locks are held at once. Files
- * change under NC_LOCK_HOLDS. A session ends with its owner: a handle of a store has a lock on the session's range, a
+ * has the ID's lock and then looks for files. So one of them sees the other. Files change under NC_LOCK_HOLDS, and whoever
+ * holds keeps that until what was not there has been taken out again: nobody waits for it who has another lock. A session ends with its owner: a handle of a store has a lock on the session's range, a
  * process has a number and a time at which it began; what nobody owns any more counts for nothing, and the next writer
  * takes the file away. */
 #include "image/gojson.h"
@@ -473,11 +473,10 @@ static int hold_all(struct nacre_store *store, struct nc_hold *hold, const struc
 		code = enter(store, home, locks, hold, ids, &added, err);
 	if (code < 0 && home >= 0)
 		settle(store, home, hold);
-	nc_unlock_whole(locks, NC_LOCK_HOLDS);
 	if (code < 0)
 		return code;
 	code = look_at(store, locks, &added, err);
-	if (code < 0 && nc_lock_whole(locks, NC_LOCK_HOLDS, NC_LOCK_EXCLUSIVE, true, NULL) == 0)
+	if (code < 0)
 		leave(store, home, hold->session, &added, NULL);
 	return code;
 }

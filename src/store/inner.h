@@ -82,7 +82,7 @@ enum nc_lock_whole {
 	NC_LOCK_MOUNTS,			/* exclusive: records of mounts, or which writable layers there are, change */
 	NC_LOCK_CATALOG,		/* shared: files change, the catalog will be told; exclusive: it is rebuilt */
 	NC_LOCK_NAMES,			/* exclusive: names change */
-	NC_LOCK_HOLDS,			/* exclusive: sessions change; nothing else is taken while it is held */
+	NC_LOCK_HOLDS,			/* exclusive: sessions change; who waits for it has no other lock */
 	NC_LOCK_USE,			/* before all others. shared: the store is open; exclusive: it is migrated */
 	NC_LOCK_WRITERS,		/* after that. shared: it is open for writing */
 };

@@ -15,11 +15,18 @@
 #define LOOK_NS 100000
 
 static long countdown;			/* at the call that brings it to 0 the second comes, or the process dies */
-static bool mortal, all;		/* all: calls count */
+static bool mortal, all, asked_for_all;	/* all: calls count */
 static void let_second_work(void);
+
+static void (*at_first_lock)(void);
 
 static int fate(enum call call, const char *name)
 {
+	if (at_first_lock && call == CALL_LOCK) {
+		void (*act)(void) = at_first_lock;
+		at_first_lock = NULL;
+		act();
+	}
 	if (!all && call != CALL_LOCK && call != CALL_RENAME && call != CALL_UNLINK)
 		return 0;
 	if (countdown <= 0 || --countdown > 0)
@@ -465,13 +472,57 @@ static size_t index_of(int (*run)(struct nacre_store *store))
 /* What is looked at goes away between any two looks. */
 static void what_is_committed_is_removed(void **state)
 {
-	bool before = all;
 	prepare(*state);
 	all = true;
 	bool good = meet(index_of(commit), index_of(remove_writable), false);
-	all = before;
 	tidy_up();
 	assert_true(good);
+}
+
+static void lose_what_is_held(void)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/graph", meeting.fixture->root);
+	NC_AUTO_FD int graph = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_done(nc_tree_remove(graph, nameless_id, &err));
+}
+
+static int hold_what_is_lost(struct nacre_store *store)
+{
+	at_first_lock = lose_what_is_held;
+	return hold(store);
+}
+
+static void count_dangling(void *ctx, const struct nacre_finding *finding)
+{
+	*(int *)ctx += strcmp(finding->kind, "hold-dangling") == 0;
+}
+
+static int check_holds(struct nacre_store *store)
+{
+	int dangling = 0;
+	struct nacre_check_options options = { .size = sizeof options, .finding = count_dangling, .finding_ctx = &dangling };
+	int code = nacre_check(store, &options, NULL, &err);
+	return code < 0 ? code : dangling;
+}
+
+/* Somebody removes it before he looks, and what he wrote is taken back: no check takes that for a session that holds what is
+ * not there. */
+static void what_is_held_is_lost(void **state)
+{
+	static const struct operation holding = { "hold", hold_what_is_lost }, looking = { "check", check_holds };
+	bool met = true;
+	prepare(*state);
+	meeting.who[0] = &holding;
+	meeting.who[1] = &looking;
+	all = true;
+	for (long at = 1; met; at++) {
+		begin_anew();
+		met = first_is_met(at);
+		assert_int_equal(meeting.codes[0], NACRE_E_NOTFOUND);
+		assert_int_equal(meeting.codes[1], 0);
+	}
+	tidy_up();
 }
 
 static void one_comes_after_the_other(void **state)
@@ -487,6 +538,7 @@ static void one_dies_beside_the_other(void **state)
 /* Some ten thousand stores: in memory, where there is such a place. */
 static int set_up_quick(void **state)
 {
+	all = asked_for_all;
 	int code = set_up_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	const struct fixture *fixture = *state;
 	snprintf(mount_point, sizeof mount_point, "%s/mnt", fixture->dir);
@@ -498,6 +550,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest meeting_tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_committed_is_removed, set_up_quick, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_held_is_lost, set_up_quick, tear_down),
 		cmocka_unit_test_setup_teardown(one_comes_after_the_other, set_up_quick, tear_down),
 	};
 	const struct CMUnitTest dying_tests[] = {
@@ -505,7 +558,7 @@ int main(int argc, char **argv)
 	};
 	bool dying = false;
 	for (int i = 1; i < argc; i++) {
-		all |= strcmp(argv[i], "all") == 0;
+		asked_for_all |= strcmp(argv[i], "all") == 0;
 		dying |= strcmp(argv[i], "dying") == 0;
 	}
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
