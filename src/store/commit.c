@@ -3,7 +3,7 @@
 #include "image/gojson.h"
 #include "store/changes.h"
 #include "store/inner.h"
-#include "store/writable.h"
+#include "store/witness.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ struct commit {
 	struct nacre_store *store;
 	const struct nacre_commit_options *options;
 	struct nc_writable writable;
+	struct nc_witness witness;	/* of it: what was found while it went is neither damage nor a change */
 	struct nacre_image *image;	/* what it lies on */
 	int spool;			/* the layer's tar */
 	uint64_t size;
@@ -28,6 +29,7 @@ static void commit_release(struct commit *commit)
 {
 	nacre_image_free(commit->image);
 	nc_fd_release(&commit->spool);
+	nc_witness_release(&commit->witness);
 }
 
 /* The changes as a tar in a file without a name: its diff ID is known before the layer is brought. */
@@ -56,16 +58,6 @@ static int spool_changes(struct commit *commit, struct nacre_error *err)
 		code = nc_writer_finish(out, err);
 	if (code == 0)
 		nc_hash_finish(hash, &commit->diff_id);
-	return code;
-}
-
-/* A writable layer leaves its place before anything of it, or of what lies below it, goes: what was found while it did is
- * neither damage nor a change. Who was told to stop stops. */
-static int unless_removed(const struct commit *commit, int code, struct nacre_error *err)
-{
-	struct nc_writable still;
-	if (code != NACRE_E_CANCELLED && nc_writable_find(commit->store, commit->writable.id, &still, NULL) == NACRE_E_NOTFOUND)
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "it was removed meanwhile");
 	return code;
 }
 
@@ -166,7 +158,7 @@ int nacre_writable_commit(struct nacre_store *store, const char *what, const str
 			  char *ret_id, struct nacre_error *err)
 {
 	struct nacre_commit_options mine = { .size = sizeof mine };
-	NC_CLEANUP(commit_release) struct commit commit = { .store = store, .options = &mine, .spool = -1 };
+	NC_CLEANUP(commit_release) struct commit commit = { .store = store, .options = &mine, .spool = -1, .witness = NC_WITNESS_NONE };
 	char name[NC_REFERENCE_TEXT], id[NC_HEX_ID];
 	const char *const names[] = { name, NULL }, *const none[] = { NULL };
 	if (options)
@@ -177,18 +169,20 @@ int nacre_writable_commit(struct nacre_store *store, const char *what, const str
 		code = nc_name_normal(mine.name, name, err);
 	if (code == 0)
 		code = nc_writable_find(store, what, &commit.writable, err);
+	if (code == 0)
+		code = nc_witness_take_writable(store, &commit.writable, &commit.witness, err);
 	if (code < 0)
 		return nc_wrap(err, code, "commit '%s'", what);
 	code = nc_image_read(store, commit.writable.image, false, &commit.image, err);
 	if (code == 0)
 		code = spool_changes(&commit, err);
-	code = unless_removed(&commit, code, err);
+	code = nc_witness_judge(&commit.witness, code, err);
 	if (code == 0 && commit.image->v1)
 		code = commit_v1(&commit, mine.name ? name : NULL, id, err);
 	else if (code == 0)
 		code = commit_image(&commit, mine.name ? names : none, id, err);
 	if (code < 0)
-		return nc_wrap(err, unless_removed(&commit, code, err), "commit '%s'", what);
+		return nc_wrap(err, nc_witness_judge(&commit.witness, code, err), "commit '%s'", what);
 	memcpy(ret_id, id, sizeof id);
 	return 0;
 }

@@ -74,13 +74,27 @@ int nc_look_at(struct nacre_store *store, const char *id, struct nc_look *ret, s
 	return 0;
 }
 
+int nc_look_at_writable(struct nacre_store *store, const struct nc_writable *writable, struct nc_look *ret,
+			struct nacre_error *err)
+{
+	NC_AUTO_LOOK struct nc_look look = NC_LOOK_NONE;
+	int code = nc_witness_take_writable(store, writable, &look.witness, err);
+	if (code == 0)
+		code = nc_writable_view(store, writable, &look.view, err);
+	if (code < 0)
+		return nc_look_end(&look, code, err);
+	*ret = look;
+	look = (struct nc_look)NC_LOOK_NONE;
+	return 0;
+}
+
 int nc_look_open(struct nacre_store *store, const char *image, struct nc_look *ret, struct nacre_error *err)
 {
 	struct nc_writable writable;
 	char id[NC_HEX_ID];
 	int code = nc_writable_find(store, image, &writable, err);
 	if (code != NACRE_E_NOTFOUND)
-		return code < 0 ? code : nc_writable_view(store, &writable, &ret->view, err);
+		return code < 0 ? code : nc_look_at_writable(store, &writable, ret, err);
 	code = nc_store_resolve_node(store, image, id, err);
 	return code < 0 ? code : nc_look_at(store, id, ret, err);
 }
@@ -265,10 +279,10 @@ static int pair_open(struct nacre_store *store, const char *a, const char *b, st
 		return code;
 	if (code == 0 && !b) {
 		code = nc_look_at(store, writable.image, &ret->before, err);
-		return code < 0 ? code : nc_writable_view(store, &writable, &ret->after.view, err);
+		return code < 0 ? code : nc_look_at_writable(store, &writable, &ret->after, err);
 	}
 	if (code == 0) {
-		code = nc_writable_view(store, &writable, &ret->before.view, err);
+		code = nc_look_at_writable(store, &writable, &ret->before, err);
 		return code < 0 ? code : nc_look_open(store, b, &ret->after, err);
 	}
 	code = nc_store_resolve_node(store, a, id, err);

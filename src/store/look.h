@@ -4,8 +4,8 @@
 
 #include "store/witness.h"
 
-/* A view, and a witness to what it showed: nc_look_end says whether it counts. Writable layers change at any time and
- * have none. */
+/* A view, and a witness to what it showed: nc_look_end says whether it counts. What a writable layer shows may change at any
+ * time. */
 struct nc_look {
 	struct nc_view *view;		/* NULL: nothing to look at */
 	struct nc_witness witness;
@@ -16,6 +16,8 @@ void nc_look_release(struct nc_look *look);
 
 /* By full ID. */
 int nc_look_at(struct nacre_store *store, const char *id, struct nc_look *ret, struct nacre_error *err);
+int nc_look_at_writable(struct nacre_store *store, const struct nc_writable *writable, struct nc_look *ret,
+			struct nacre_error *err);
 /* As nacre_ls takes its image: a writable layer, an image, or a layer node's ID. */
 int nc_look_open(struct nacre_store *store, const char *image, struct nc_look *ret, struct nacre_error *err);
 /* Judges the code of all that was done with the view. */

@@ -2,39 +2,54 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+static int take(int home, const char *path, struct nc_witness *ret, struct nacre_error *err)
+{
+	int dir = home < 0 ? -1 : openat(home, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 && home >= 0 && errno != ENOENT)
+		return nc_fail(err, NACRE_E_IO, errno, "open '%.40s'", path);
+	if (dir < 0)
+		return NACRE_E_NOTFOUND;
+	*ret = (struct nc_witness){ .home = home, .dir = dir };
+	strcpy(ret->path, path);
+	return 0;
+}
+
 int nc_witness_take(struct nacre_store *store, const char *id, struct nc_witness *ret, struct nacre_error *err)
 {
-	int node = store->graph < 0 || !nc_id_valid(id)
-			   ? -1
-			   : openat(store->graph, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (node < 0 && store->graph >= 0 && errno != ENOENT)
-		return nc_fail(err, NACRE_E_IO, errno, "node %.12s", id);
-	if (node < 0)
-		return nc_fail(err, NACRE_E_NOTFOUND, 0, "no node has the ID %s", id);
-	*ret = (struct nc_witness){ .store = store, .node = node };
-	memcpy(ret->id, id, NC_HEX_ID);
-	return 0;
+	int code = nc_id_valid(id) ? take(store->graph, id, ret, err) : NACRE_E_NOTFOUND;
+	return code == NACRE_E_NOTFOUND ? nc_fail(err, code, 0, "no node has the ID %s", id) : code;
+}
+
+int nc_witness_take_writable(struct nacre_store *store, const struct nc_writable *writable, struct nc_witness *ret,
+			     struct nacre_error *err)
+{
+	char path[sizeof ret->path];
+	snprintf(path, sizeof path, NC_WRITABLE_HOME "/%s", writable->id);
+	int code = take(store->root, path, ret, err);
+	return code == NACRE_E_NOTFOUND ? nc_fail(err, code, 0, "no writable layer '%s'", writable->name) : code;
 }
 
 bool nc_witness_holds(const struct nc_witness *witness)
 {
-	return nc_node_is(witness->store->graph, witness->id, witness->node);
+	return nc_node_is(witness->home, witness->path, witness->dir);
 }
 
 int nc_witness_judge(const struct nc_witness *witness, int code, struct nacre_error *err)
 {
-	if (witness->node < 0 || code == NACRE_E_CANCELLED || nc_witness_holds(witness))
+	if (witness->dir < 0 || code == NACRE_E_CANCELLED || nc_witness_holds(witness))
 		return code;
-	return nc_fail(err, NACRE_E_NOTFOUND, 0, "%.12s was removed meanwhile", witness->id);
+	const char *slash = strchr(witness->path, '/');
+	return nc_fail(err, NACRE_E_NOTFOUND, 0, "%.12s was removed meanwhile", slash ? slash + 1 : witness->path);
 }
 
 void nc_witness_release(struct nc_witness *witness)
 {
-	nc_fd_release(&witness->node);
+	nc_fd_release(&witness->dir);
 }
 
 /* --- readers ---------------------------------------------------------------------------------------------------- */
@@ -72,7 +87,7 @@ int nc_witness_reader(struct nc_witness *witness, struct nc_reader *reader, bool
 		return nc_nomem(err);
 	}
 	*watched = (struct watched){ .base.ops = &watched_ops, .inner = reader, .witness = *witness, .proved = proved };
-	witness->node = -1;
+	witness->dir = -1;
 	*ret = &watched->base;
 	return 0;
 }

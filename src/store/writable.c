@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOME "writable"
 #define DESCRIPTION "writable.json"
 #define DESCRIPTION_MAX 4096
 /* Digits of an ID that stand for it. */
@@ -35,7 +34,7 @@ static bool name_valid(const char *name)
 
 static int open_home(struct nacre_store *store, int *ret, struct nacre_error *err)
 {
-	int code = nc_dir_open(store->root, HOME, ret, err);
+	int code = nc_dir_open(store->root, NC_WRITABLE_HOME, ret, err);
 	return code == NACRE_E_NOTFOUND ? nc_fail(err, code, 0, "there is no writable layer") : code;
 }
 
@@ -227,7 +226,7 @@ static int check_name(struct nacre_store *store, const char *name, struct nacre_
 	return code < 0 ? code : nc_fail(err, NACRE_E_EXISTS, 0, "there is a writable layer '%s'", name);
 }
 
-/* Everything of it, durable, in stage/HOME. */
+/* Everything of it, durable, in stage/NC_WRITABLE_HOME. */
 static int build(struct nacre_store *store, const struct nc_stage *stage, const char *image, const char *name,
 		 struct nacre_error *err)
 {
@@ -235,7 +234,7 @@ static int build(struct nacre_store *store, const struct nc_stage *stage, const 
 	char tree[NC_HEX_ID];
 	int code = nc_node_tree(store, image, tree, err);
 	if (code == 0)
-		code = nc_dir_ensure(stage->dir, HOME, &dir, err);
+		code = nc_dir_ensure(stage->dir, NC_WRITABLE_HOME, &dir, err);
 	if (code == 0)
 		code = store->driver->ops->writable_make(store->driver, *tree ? tree : NULL, dir, err);
 	if (code == 0)
@@ -249,12 +248,12 @@ static int publish(struct nacre_store *store, const struct nc_stage *stage, cons
 		   struct nacre_error *err)
 {
 	NC_AUTO_FD int home = -1;
-	int code = nc_dir_ensure(store->root, HOME, &home, err);
+	int code = nc_dir_ensure(store->root, NC_WRITABLE_HOME, &home, err);
 	if (code == 0)
 		code = nc_store_sync(store, store->root, "the store's directory", err);
 	if (code == 0)
 		code = check_name(store, name, err);
-	if (code == 0 && renameat2(stage->dir, HOME, home, id, RENAME_NOREPLACE) < 0)
+	if (code == 0 && renameat2(stage->dir, NC_WRITABLE_HOME, home, id, RENAME_NOREPLACE) < 0)
 		code = nc_fail(err, NACRE_E_IO, errno, "put writable layer '%s' in its place", name);
 	return code < 0 ? code : nc_store_sync(store, home, "the writable layers", err);
 }
@@ -335,7 +334,7 @@ int nacre_writable_remove(struct nacre_store *store, const char *what, struct na
 		code = open_home(store, &home, err);
 	if (code == 0)
 		code = nc_stage_new(store->stages, &stage, err);
-	if (code == 0 && renameat(home, id, stage->dir, HOME) < 0)
+	if (code == 0 && renameat(home, id, stage->dir, NC_WRITABLE_HOME) < 0)
 		code = errno == ENOENT ? nc_fail(err, NACRE_E_NOTFOUND, 0, "no writable layer '%s'", what)
 				       : nc_fail(err, NACRE_E_IO, errno, "remove writable layer '%s'", what);
 	if (code == 0)

@@ -12,6 +12,8 @@
 
 #include <nacre/nacre.h>
 
+#define NC_WRITABLE_HOME "writable"	/* in ROOT */
+
 struct nc_writable {
 	char id[NC_HEX_ID], image[NC_HEX_ID];
 	char name[NACRE_WRITABLE_NAME_MAX];
