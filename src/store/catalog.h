@@ -29,7 +29,7 @@ enum nc_question {
 	NC_ASK_HEADS,		/*                     | node columns, by id */
 	NC_ASK_CHILDREN,	/* parent              | node columns, by id */
 	NC_ASK_OTHER_CHILD,	/* parent, not this one | id; at most one */
-	NC_ASK_IMAGES,		/*                     | node columns, newest first, then by id; images, nodes of
+	NC_ASK_IMAGES,		/*                     | node columns and names, newest first, then by id; images, nodes of
 				 *                       2015 that have a name or no child, and what is damaged */
 	NC_ASK_IMAGES_FROM,	/* from, below         | the same, of those IDs */
 	NC_ASK_IMAGES_NAMED,	/* from, below         | the same, of those that have a name between */
@@ -45,8 +45,8 @@ enum nc_question {
 	NC_ASK_COUNTS,		/*                     | images, layers, names */
 	NC_QUESTION_COUNT
 };
-/* The node columns; users only in a chain. */
-enum { NC_COL_ID, NC_COL_PARENT, NC_COL_KIND, NC_COL_SIZE, NC_COL_DIFF_ID, NC_COL_USERS };
+/* The node columns; users only in a chain, names (in any order, a space between two) only of images. */
+enum { NC_COL_ID, NC_COL_PARENT, NC_COL_KIND, NC_COL_SIZE, NC_COL_DIFF_ID, NC_COL_USERS, NC_COL_NAMES = NC_COL_USERS };
 
 struct nc_rows {
 	size_t count;		/* of rows */

@@ -32,6 +32,8 @@ static const char schema[] =
 
 #define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
 
+/* No name has a space. */
+#define IMAGE_COLUMNS NODE_COLUMNS ", (SELECT group_concat(name, ' ') FROM name WHERE id = n.id)"
 #define IS_IMAGE "n.kind & 14 AND (n.kind & 10 OR EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR" \
 		 " NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> ''))"
 #define NEWEST_FIRST "n.created DESC, n.created_nsec DESC, n.id"
@@ -64,10 +66,10 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_CHILDREN] =
 		"SELECT " NODE_COLUMNS " FROM node n WHERE n.parent = ?1 AND n.parent <> '' ORDER BY n.id",
 	[NC_ASK_OTHER_CHILD] = "SELECT id FROM node WHERE parent = ?1 AND parent <> '' AND id <> ?2 LIMIT 1",
-	[NC_ASK_IMAGES] = "SELECT " NODE_COLUMNS " FROM node n WHERE " IS_IMAGE " ORDER BY " NEWEST_FIRST,
-	[NC_ASK_IMAGES_FROM] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id >= ?1 AND n.id < ?2 AND " IS_IMAGE
+	[NC_ASK_IMAGES] = "SELECT " IMAGE_COLUMNS " FROM node n WHERE " IS_IMAGE " ORDER BY " NEWEST_FIRST,
+	[NC_ASK_IMAGES_FROM] = "SELECT " IMAGE_COLUMNS " FROM node n WHERE n.id >= ?1 AND n.id < ?2 AND " IS_IMAGE
 			       " ORDER BY +" NEWEST_FIRST,
-	[NC_ASK_IMAGES_NAMED] = "SELECT " NODE_COLUMNS " FROM node n WHERE n.id IN (SELECT id FROM name WHERE"
+	[NC_ASK_IMAGES_NAMED] = "SELECT " IMAGE_COLUMNS " FROM node n WHERE n.id IN (SELECT id FROM name WHERE"
 				" name >= ?1 AND name < ?2) AND " IS_IMAGE " ORDER BY +" NEWEST_FIRST,
 	/* downwards from those whose parent is of another kind or none: who is not met hangs on itself or on nothing */
 	[NC_ASK_LOST] =

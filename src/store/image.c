@@ -74,11 +74,36 @@ static int list_column(const struct nc_rows *rows, unsigned column, char ***ret,
 	return 0;
 }
 
-static int read_names(struct nacre_store *store, struct image *image, struct nacre_error *err)
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Of a column of names. */
+static int list_names(const char *names, char ***ret, struct nacre_error *err)
+{
+	size_t count = 0, room = 2;
+	for (const char *at = names; *at; at++)
+		room += *at == ' ';
+	char **list = nc_zalloc(room * sizeof *list);
+	for (size_t len; list && *names; names += len + (names[len] == ' ')) {
+		len = strcspn(names, " ");
+		if (!(list[count++] = nc_memdup(names, len)))
+			free_list(NC_GIVE(list));
+	}
+	if (list)
+		qsort(list, count, sizeof *list, by_text);
+	*ret = list;
+	return list ? 0 : nc_nomem(err);
+}
+
+/* names: a column of them; NULL: as they are now. */
+static int read_names(struct nacre_store *store, struct image *image, const char *names, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
-	int code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, image->face.id, NULL, &rows, err);
-	if (code == 0)
+	int code = names ? list_names(names, &image->names, err)
+			 : nc_catalog_ask(store->catalog, NC_ASK_NAMES, image->face.id, NULL, &rows, err);
+	if (code == 0 && !names)
 		code = list_column(&rows, 0, &image->names, err);
 	image->face.names = (const char *const *)image->names;
 	return code;
@@ -606,8 +631,8 @@ int nc_image_compose(const struct nc_image_in *in, struct nacre_image **ret, str
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
 
-int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
-		  struct nacre_error *err)
+static int read_image(struct nacre_store *store, const char *id, const char *names, bool lean, struct nacre_image **ret,
+		      struct nacre_error *err)
 {
 	NC_AUTO_FACTS struct nc_node_facts facts = { 0 };
 	NC_AUTO_WITNESS struct nc_witness witness = NC_WITNESS_NONE;
@@ -621,7 +646,7 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 		return nc_nomem(err);
 	memcpy(image->face.id, id, NC_HEX_ID);
 	image->dir = image->manifests = -1;
-	code = read_names(store, image, err);
+	code = read_names(store, image, names, err);
 	if (code == 0)
 		code = facts.kind & NC_NODE_IMAGE ? read_modern(store, image, &facts, lean, err)
 						  : read_old(store, image, lean, err);
@@ -634,6 +659,18 @@ int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct n
 		return code;
 	*ret = &NC_GIVE(image)->face;
 	return 0;
+}
+
+int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
+		  struct nacre_error *err)
+{
+	return read_image(store, id, NULL, lean, ret, err);
+}
+
+int nc_image_read_listed(struct nacre_store *store, const struct nc_rows *images, size_t i, struct nacre_image **ret,
+			 struct nacre_error *err)
+{
+	return read_image(store, nc_rows_text(images, i, NC_COL_ID), nc_rows_text(images, i, NC_COL_NAMES), true, ret, err);
 }
 
 int nacre_image_get(struct nacre_store *store, const char *what, struct nacre_image **ret, struct nacre_error *err)

@@ -267,5 +267,8 @@ int nc_mounted(struct nacre_store *store, const char *id, char **ret_path, struc
  * none, or not the same one any more; what is damaged is NACRE_E_CORRUPT. */
 int nc_image_read(struct nacre_store *store, const char *id, bool lean, struct nacre_image **ret,
 		  struct nacre_error *err);
+/* The same, lean, of a row of an answer with images, with the names that it says. */
+int nc_image_read_listed(struct nacre_store *store, const struct nc_rows *images, size_t i, struct nacre_image **ret,
+			 struct nacre_error *err);
 
 #endif

@@ -302,7 +302,7 @@ int nacre_image_list(struct nacre_store *store, const struct nacre_list_options 
 		struct nacre_error why = { 0 };
 		if (!id_fits(&filter, id))
 			continue;
-		int read = nc_image_read(store, id, true, &image, &why);
+		int read = nc_image_read_listed(store, &rows, i, &image, &why);
 		if (read == NACRE_E_NOMEM) {
 			code = nc_nomem(err);
 		} else if (read == NACRE_E_NOTFOUND) {

@@ -135,11 +135,9 @@ static int count_active(struct accounts *accounts, struct nacre_usage *usage, st
 	int code = mounted ? nacre_mounts_each(store, mark_mount, mounted, err) : nc_nomem(err);
 	for (size_t i = 0; code == 0 && i < accounts->images.count; i++) {
 		const char *id = nc_rows_text(&accounts->images, i, NC_COL_ID);
-		NC_AUTO_ROWS struct nc_rows names = { 0 };
 		struct nc_writable writable;
-		code = nc_catalog_ask(store->catalog, NC_ASK_NAMES, id, NULL, &names, err);
-		bool used = code == 0 && (names.count || nc_map_get(mounted, id, NC_HEX_ID - 1));
-		if (code == 0 && !used)
+		bool used = *nc_rows_text(&accounts->images, i, NC_COL_NAMES) || nc_map_get(mounted, id, NC_HEX_ID - 1);
+		if (!used)
 			used = (code = nc_writable_on(store, id, &writable, err)) > 0;
 		usage->active += used;
 		code = code > 0 ? 0 : code;

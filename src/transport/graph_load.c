@@ -223,19 +223,25 @@ static int read_manifest(struct graph_source *self, const struct nc_digest *want
 	return code;
 }
 
-/* The name by which the image was asked for; none when that was an ID. */
+static bool begins_id(const struct nacre_image *image, const char *text)
+{
+	const char *hex = strncmp(text, "sha256:", 7) == 0 ? text + 7 : text;
+	return strncmp(hex, image->id, strlen(hex)) == 0;
+}
+
+/* The name by which the image was asked for; none when that was an ID. It may have another image by now. */
 static int read_name(struct graph_source *self, const char *text, struct nacre_error *err)
 {
 	struct nc_reference reference;
 	char full[NC_REFERENCE_TEXT];
 	if (nc_reference_parse(text, &reference, NULL) < 0 || !*reference.tag)
 		return 0;
+	bool named = !*reference.digest && !begins_id(self->image, text);
 	*reference.digest = '\0';
 	nc_reference_full(&reference, full);
-	for (const char *const *name = self->image->names; name && *name; name++)
-		if (!strcmp(*name, full))
-			return nc_offer_box_name(&self->box, full, err);
-	return 0;
+	for (const char *const *name = self->image->names; !named && name && *name; name++)
+		named = strcmp(*name, full) == 0;
+	return named ? nc_offer_box_name(&self->box, full, err) : 0;
 }
 
 /* --- all images of an index ------------------------------------------------------------------------------------- */
