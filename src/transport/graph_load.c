@@ -223,10 +223,10 @@ static int read_manifest(struct graph_source *self, const struct nc_digest *want
 	return code;
 }
 
-static bool begins_id(const struct nacre_image *image, const char *text)
+/* Text that found the image and is no name of it. */
+static bool is_id(const struct nacre_image *image, const char *text)
 {
-	const char *hex = strncmp(text, "sha256:", 7) == 0 ? text + 7 : text;
-	return strncmp(hex, image->id, strlen(hex)) == 0;
+	return strncmp(text, "sha256:", 7) == 0 || strncmp(text, image->id, strlen(text)) == 0;
 }
 
 /* The name by which the image was asked for; none when that was an ID. It may have another image by now. */
@@ -236,7 +236,7 @@ static int read_name(struct graph_source *self, const char *text, struct nacre_e
 	char full[NC_REFERENCE_TEXT];
 	if (nc_reference_parse(text, &reference, NULL) < 0 || !*reference.tag)
 		return 0;
-	bool named = !*reference.digest && !begins_id(self->image, text);
+	bool named = !*reference.digest && !is_id(self->image, text);
 	*reference.digest = '\0';
 	nc_reference_full(&reference, full);
 	for (const char *const *name = self->image->names; !named && name && *name; name++)

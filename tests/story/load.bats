@@ -130,6 +130,22 @@ Loaded image: two:latest"
 	says "-o DIR"
 }
 
+@test "what is saved by a name keeps that one, and what is saved by an ID or a digest has none" {
+	make_app app.tar
+	nacre load -q -i app.tar
+	nacre save -q --format oci-archive -o oci.tar app:1
+	nacre rmi -f app:1
+	nacre load -q -i oci.tar
+	nacre tag app:1 app:2
+	local id digest what
+	id=$(nacre inspect app:1 | jq -r '.[0].id')
+	digest=$(nacre inspect app:1 | jq -r '.[0].digests[0]')
+	is "$(nacre save -q app:2 | tar xO manifest.json | jq -c '.[0].RepoTags')" '["docker.io/library/app:2"]'
+	for what in "$id" "${id#sha256:}" "${id:7:12}" "$digest" "app@$digest"; do
+		is "$(nacre save -q "$what" | tar xO manifest.json | jq -c '.[0].RepoTags')" null
+	done
+}
+
 @test "copy from place to place" {
 	make_app app.tar
 	nacre copy docker-archive:app.tar oci:layout:app >out
