@@ -39,6 +39,7 @@ enum nc_question {
 	NC_ASK_BY_DIFF_ID,	/* digest              | id; at most one */
 	NC_ASK_BY_DOCUMENT,	/* digest              | id; all images that keep the document */
 	NC_ASK_NAMES,		/* id                  | name, manifest, index; by name */
+	NC_ASK_ALL_NAMES,	/* id                  | names, as of images below; one row */
 	NC_ASK_CHAIN,		/* id                  | node columns of it and its ancestors, upwards, and how many
 				 *                       images contain each */
 	NC_ASK_BLOB_USERS,	/* digest              | id; at most one */

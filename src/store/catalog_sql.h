@@ -33,7 +33,8 @@ static const char schema[] =
 #define NODE_COLUMNS "n.id, n.parent, n.kind, n.size, n.diff_id"
 
 /* No name has a space. */
-#define IMAGE_COLUMNS NODE_COLUMNS ", (SELECT group_concat(name, ' ') FROM name WHERE id = n.id)"
+#define NAMES_OF "SELECT group_concat(name, ' ') FROM name WHERE id = "
+#define IMAGE_COLUMNS NODE_COLUMNS ", (" NAMES_OF "n.id)"
 #define IS_IMAGE "n.kind & 14 AND (n.kind & 10 OR EXISTS (SELECT 1 FROM name WHERE name.id = n.id) OR" \
 		 " NOT EXISTS (SELECT 1 FROM node c WHERE c.parent = n.id AND c.parent <> ''))"
 #define NEWEST_FIRST "n.created DESC, n.created_nsec DESC, n.id"
@@ -83,6 +84,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[NC_ASK_BY_DIFF_ID] = "SELECT id FROM node WHERE diff_id = ?1 AND diff_id <> '' LIMIT 1",
 	[NC_ASK_BY_DOCUMENT] = "SELECT image FROM document WHERE digest = ?1 ORDER BY image",
 	[NC_ASK_NAMES] = "SELECT name, manifest, list FROM name WHERE id = ?1 ORDER BY name",
+	[NC_ASK_ALL_NAMES] = NAMES_OF "?1",
 	/* the depth ends chains that damage has closed to a ring */
 	[NC_ASK_CHAIN] =
 		"WITH RECURSIVE up(id, parent, kind, size, diff_id, depth) AS ("

@@ -59,21 +59,6 @@ static void image_auto(struct image **image)
 
 /* --- names and documents ---------------------------------------------------------------------------------------- */
 
-static int list_column(const struct nc_rows *rows, unsigned column, char ***ret, struct nacre_error *err)
-{
-	char **list = nc_realloc_array(NULL, rows->count + 1, sizeof *list);
-	if (!list)
-		return nc_nomem(err);
-	size_t i = 0;
-	for (list[0] = NULL; i < rows->count; list[++i] = NULL)
-		if (!(list[i] = nc_strdup(nc_rows_text(rows, i, column)))) {
-			free_list(list);
-			return nc_nomem(err);
-		}
-	*ret = list;
-	return 0;
-}
-
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -101,10 +86,9 @@ static int list_names(const char *names, char ***ret, struct nacre_error *err)
 static int read_names(struct nacre_store *store, struct image *image, const char *names, struct nacre_error *err)
 {
 	NC_AUTO_ROWS struct nc_rows rows = { 0 };
-	int code = names ? list_names(names, &image->names, err)
-			 : nc_catalog_ask(store->catalog, NC_ASK_NAMES, image->face.id, NULL, &rows, err);
-	if (code == 0 && !names)
-		code = list_column(&rows, 0, &image->names, err);
+	int code = names ? 0 : nc_catalog_ask(store->catalog, NC_ASK_ALL_NAMES, image->face.id, NULL, &rows, err);
+	if (code == 0)
+		code = list_names(names ? names : nc_rows_text(&rows, 0, 0), &image->names, err);
 	image->face.names = (const char *const *)image->names;
 	return code;
 }
